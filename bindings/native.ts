@@ -1,0 +1,276 @@
+/**
+ * The contract of the native addon, in one file. Everything that touches a tensor is behind it.
+ *
+ * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. A job's
+ * promise rejects with the thrown error, or with the code `ERR_ABORTED` once `cancel()` took effect, which is
+ * within one batch. Errors carry a `code` from `ErrorCode` (lib/errors.ts) and a message without a backtrace;
+ * libtorch's backtrace is in `nativeStack`.
+ */
+import type { NetworkSpec } from '../lib/networks/spec.js'
+
+/** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
+export type Device = 'cpu' | 'cuda' | `cuda:${number}`
+
+/** Type of the stored parameters. `float64` is for checks against other implementations. */
+export type ParameterType = 'float32' | 'float64'
+
+/** Arithmetic of activations and gradients: `bf16` keeps fp32 master weights; `fp64` needs float64 parameters. */
+export type Precision = 'fp32' | 'bf16' | 'fp64'
+
+export type Floats = Float32Array | Float64Array
+
+/** A running native job. */
+export interface NativeJob<T> {
+  readonly promise: Promise<T>
+  /** Asks the job to stop; it does within one batch, and the promise rejects with the code `ERR_ABORTED`. */
+  cancel(): void
+}
+
+/** Where one tensor lies in its flat arena; the offsets are the same for parameters, gradients, momentum and mask. */
+export interface TensorLayout {
+  /** `conv1.weight`, `bn1.running_mean` … PyTorch's names. */
+  name: string
+  /** Name of the node it belongs to. */
+  node: string
+  kind: 'weight' | 'bias' | 'scale' | 'shift' | 'runningMean' | 'runningVariance'
+  /** `parameters`: trained; `buffers`: batch-norm statistics. */
+  arena: 'parameters' | 'buffers'
+  shape: number[]
+  /** First element in the arena, in elements. */
+  offset: number
+  size: number
+  /** Convolution and linear weights, which pruning may remove. */
+  prunable: boolean
+}
+
+/**
+ * Flat arenas of a network. All but `buffers` have one element per parameter; `buffers` holds the batch-norm
+ * statistics. `mask` is Uint8Array of 0 and 1; the others have the network's type. `moment1` is SGD's momentum or
+ * Adam's first moment, `moment2` Adam's second moment; both read as zeros before the first step that needs them.
+ */
+export type Arena = 'parameters' | 'gradients' | 'moment1' | 'moment2' | 'buffers' | 'mask'
+
+export interface NativeNetwork {
+  readonly device: Device
+  readonly type: ParameterType
+  readonly layout: TensorLayout[]
+  /** Elements in the parameter arena and in the buffer arena. */
+  readonly parameterCount: number
+  readonly bufferCount: number
+  readonly disposed: boolean
+  /** Draws all weights anew from the seed by each node's `init`; statistics, moments and mask are reset. */
+  initialise(seed: number): NativeJob<void>
+  read(arena: 'mask'): NativeJob<Uint8Array>
+  read(arena: Exclude<Arena, 'mask'>): NativeJob<Floats>
+  /** Lengths must match; NaN or infinite values are refused by tensor name; weights under a zero mask become zero. */
+  write(arena: 'mask', data: Uint8Array): NativeJob<void>
+  write(arena: Exclude<Arena, 'mask' | 'gradients'>, data: Floats): NativeJob<void>
+  /** Sets both moments to zero. */
+  resetMoments(): NativeJob<void>
+  /** Frees the memory at once (after a running job that uses it). Idempotent. */
+  dispose(): void
+}
+
+export interface NativeDataset {
+  readonly device: Device
+  readonly length: number
+  readonly shape: [channels: number, height: number, width: number]
+  readonly disposed: boolean
+  dispose(): void
+}
+
+/** Projected gradient ascent in the L∞ box around each image, clipped to [0,1]. ε and step size in [0,1] pixels. */
+export interface NativeAttack {
+  epsilon: number
+  stepSize: number
+  steps: number
+  /** Attempts from different random starts; the best per sample is kept. 1 while training. */
+  restarts: number
+  /** `uniform` in the ε-box, `gaussian` (TRADES: 0.001·N(0,1)) or `none`. */
+  start: 'uniform' | 'gaussian' | 'none'
+}
+
+export type NativeObjective =
+  | { kind: 'natural' }
+  | { kind: 'adversarial'; attack: NativeAttack }
+  | { kind: 'trades'; attack: NativeAttack; beta: number }
+
+export type NativeOptimiser =
+  | { kind: 'sgd'; momentum: number; nesterov: boolean; weightDecay: number }
+  | { kind: 'adam'; beta1: number; beta2: number; epsilon: number; weightDecay: number }
+
+/** Random crop after zero padding by `pad` pixels, and a horizontal flip with probability ½. */
+export interface NativeAugmentation {
+  pad: number
+  flip: boolean
+}
+
+export interface TrainRequest {
+  /** Indices of the samples, batch after batch; the last batch may be smaller. */
+  order: Uint32Array
+  batchSize: number
+  objective: NativeObjective
+  optimiser: NativeOptimiser
+  /** One per step. */
+  learningRates: Float64Array
+  /** One per step: the fraction of the objective's ε and step size that is in force (an ε ramp). */
+  epsilonFactors: Float64Array
+  /** Optimiser steps taken since the moments were zero (Adam's bias correction). */
+  stepsTaken: number
+  augmentation: NativeAugmentation | null
+  precision: Precision
+  /** With the epoch and the sample's index, the key of all randomness (augmentation, random starts). */
+  seed: number
+  epoch: number
+  /**
+   * `weights` trains the parameters. `scores` freezes them and learns HYDRA's importance scores instead: each step
+   * runs on the weights whose |score| is in the largest `keep` fraction of their tensor; the scores live in and are
+   * returned with the result. (Sehwag et al., 2020)
+   */
+  learn: { kind: 'weights' } | { kind: 'scores'; keep: number; scores: Floats | null }
+}
+
+export interface TrainProgress {
+  /** Steps and samples done in this job. */
+  steps: number
+  samples: number
+  /** Mean loss of the batches since the last report. */
+  loss: number
+}
+
+export interface TrainResult {
+  /** Steps completed; fewer than asked only if `pause` was called. */
+  steps: number
+  samples: number
+  /** Loss of each completed step. */
+  losses: Float64Array
+  /** Correct predictions, in the training forward, on what the objective trained on. */
+  correct: number
+  seconds: number
+  /** Present when `learn.kind` is `scores`: one per parameter. */
+  scores?: Floats
+}
+
+export interface NativeTrainJob extends NativeJob<TrainResult> {
+  /** Ends the job after the running batch and resolves with what was done: the way to stop without losing work. */
+  pause(): void
+}
+
+export interface EvaluateRequest {
+  /** Indices of the samples to evaluate. */
+  indices: Uint32Array
+  batchSize: number
+  precision: Precision
+  /** With an attack, adversarial predictions are made as well. */
+  attack: NativeAttack | null
+  seed: number
+}
+
+export interface EvaluateResult {
+  /** Predicted class per sample, benign. */
+  predictions: Int32Array
+  /** Cross-entropy per sample, benign. */
+  losses: Float32Array
+  /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
+  adversarialPredictions: Int32Array | null
+  adversarialLosses: Float32Array | null
+  seconds: number
+}
+
+/** Images as pixels in [0,1], [n, channels, height, width] flat, and their labels: for checks on given numbers. */
+export interface NativeBatch {
+  images: Floats
+  labels: Int32Array
+}
+
+export interface DeviceInfo {
+  device: string
+  name: string
+  /** Bytes. */
+  memory: number
+}
+
+export interface BuildInfo {
+  /** Version of the libtorch in use, and the one the addon was compiled against. */
+  torch: string
+  builtAgainst: string
+  /** Whether Coppice's own CUDA kernels were compiled in. */
+  cudaKernels: boolean
+  /** Whether libtorch sees a CUDA device. */
+  cudaAvailable: boolean
+  cudaDevices: DeviceInfo[]
+  /** SIMD level chosen for Coppice's CPU kernels by run-time dispatch. */
+  cpuCapability: string
+}
+
+export interface MemoryInfo {
+  /** Bytes in use and the largest ever in use on this device since `resetPeak`. */
+  allocated: number
+  peak: number
+  /** Bytes held by the caching allocator, in use or not. */
+  reserved: number
+}
+
+export interface NativeAddon {
+  info(): BuildInfo
+  /** Threads for CPU work; takes effect with the next job. */
+  setThreads(threads: number): void
+  getThreads(): number
+  memory(device: Device): MemoryInfo
+  resetPeakMemory(device: Device): void
+  /** Gives cached blocks back to the system. */
+  emptyCache(): void
+
+  createNetwork(spec: NetworkSpec, options: { device: Device; type: ParameterType }): NativeJob<NativeNetwork>
+  /** `images`: uint8 [n, channels, height, width]; `labels`: class per image. Copied. */
+  createDataset(
+    images: Uint8Array,
+    labels: Uint8Array,
+    options: { shape: [number, number, number]; classes: number; device: Device },
+  ): NativeJob<NativeDataset>
+
+  train(
+    network: NativeNetwork,
+    dataset: NativeDataset,
+    request: TrainRequest,
+    onProgress: ((progress: TrainProgress) => void) | null,
+  ): NativeTrainJob
+  evaluate(
+    network: NativeNetwork,
+    dataset: NativeDataset,
+    request: EvaluateRequest,
+    onProgress: ((progress: { samples: number }) => void) | null,
+  ): NativeJob<EvaluateResult>
+
+  /** Logits [n, classes]; `training` uses batch statistics (and updates the running ones, as a training pass does). */
+  forward(
+    network: NativeNetwork,
+    images: Floats,
+    options: { precision: Precision; training: boolean },
+  ): NativeJob<Floats>
+  /**
+   * Zeroes the gradients, adds those of the mean cross-entropy of one training-mode pass, resolves with the loss.
+   * No optimiser step; read them with `network.read('gradients')`.
+   */
+  backward(network: NativeNetwork, batch: NativeBatch, options: { precision: Precision }): NativeJob<number>
+  /** One optimiser step with the gradients as they are: decay, momentum, step and mask in one pass. */
+  step(
+    network: NativeNetwork,
+    options: { optimiser: NativeOptimiser; learningRate: number; stepsTaken: number },
+  ): NativeJob<void>
+  /**
+   * Adversarial examples for a batch. `start`, of the images' length, replaces the random start. `folded` folds batch
+   * norm into the convolutions while the attack runs (faster, same function up to rounding).
+   */
+  attack(
+    network: NativeNetwork,
+    batch: NativeBatch,
+    options: {
+      attack: NativeAttack
+      start: Floats | null
+      folded: boolean
+      precision: Precision
+      seed: number
+    },
+  ): NativeJob<{ images: Floats; losses: Floats; predictions: Int32Array }>
+}
