@@ -1,0 +1,86 @@
+/** What every network of Coppice can be varied in: width, classes, image shape and input normalisation. */
+import { z } from 'zod'
+import { invalid } from '../errors.js'
+import { fraction, show } from '../numbers.js'
+import { integer, parse, strict } from '../schemas.js'
+import type { NodeInput } from './parse.js'
+import type { ImageShape } from './spec.js'
+
+/** Per-channel constants of the first node: y = (x − mean) / std. */
+export interface Normalization {
+  mean: number[]
+  std: number[]
+}
+
+export interface NetworkOptions {
+  /** Factor on every hidden width, linear layers included, rounded, at least 1. Default 1. */
+  scale?: number
+  /** Number of logits. Default 10. */
+  classes?: number
+  /** [channels, height, width]. Default [3, 32, 32]. */
+  input?: ImageShape
+  /**
+   * Normalisation inside the network, so that ε stays in [0,1] pixels; `false` for none. Default: mean and standard
+   * deviation of CIFAR-10's training images.
+   */
+  normalize?: Normalization | false
+}
+
+/** Mean and standard deviation per channel of CIFAR-10's training images. */
+export const CIFAR10_NORMALIZATION: Readonly<Normalization> = {
+  mean: [0.4914, 0.4822, 0.4465],
+  std: [0.247, 0.2435, 0.2616],
+}
+
+const numbers = z.array(fraction)
+
+/** Schema of `NetworkOptions`, defaults filled in. */
+export const networkOptionsSchema = strict({
+  scale: fraction.refine((scale) => scale > 0, { error: 'must be greater than 0' }).default(1),
+  classes: integer(2).default(10),
+  input: z
+    .tuple([integer(1), integer(1), integer(1)], 'expected [channels, height, width]')
+    .default([3, 32, 32]),
+  normalize: z
+    .union([z.literal(false), strict({ mean: numbers, std: numbers })], {
+      error: (issue) => `expected false or { mean, std }, received ${show(issue.input)}`,
+    })
+    .default({ mean: [...CIFAR10_NORMALIZATION.mean], std: [...CIFAR10_NORMALIZATION.std] }),
+})
+
+/** Options with their defaults, and what network definitions do with them. */
+export interface ResolvedOptions {
+  classes: number
+  input: ImageShape
+  /** A hidden width, scaled. */
+  width: (full: number) => number
+  /** The normalisation node, or nothing. */
+  normalize: NodeInput[]
+}
+
+/** Checks the options of the network called `name` and fills in their defaults. */
+export const resolveOptions = (name: string, options: NetworkOptions): ResolvedOptions => {
+  const { scale, classes, input, normalize } = parse(networkOptionsSchema, options, name)
+  if (normalize !== false && normalize.mean.length !== input[0]) {
+    throw invalid(
+      `${name}.normalize: has ${normalize.mean.length} values for images of ${input[0]} channels; ` +
+        'give a mean and a std per channel, or false',
+    )
+  }
+  return {
+    classes,
+    input,
+    width: (full) => Math.max(1, Math.round(full * scale)),
+    normalize: normalize === false ? [] : [{ op: 'normalize', name: 'normalize', ...normalize }],
+  }
+}
+
+/** Side of the square map that is left after halving square images by `factor`, or an error naming the network. */
+export const reducedSide = (name: string, [, height, width]: ImageShape, factor: number): number => {
+  if (height !== width || height % factor !== 0) {
+    throw invalid(
+      `${name}.input: needs square images with a side that is a multiple of ${factor}, received ${height}×${width}`,
+    )
+  }
+  return height / factor
+}

@@ -1,0 +1,147 @@
+/** From any value (a recipe, a file, a script) to a checked `NetworkSpec`: keys, names, order, then shapes. */
+import { z } from 'zod'
+import { invalid } from '../errors.js'
+import { didYouMean, show } from '../numbers.js'
+import { integer, parse, strict, variants } from '../schemas.js'
+import { nodeShapes } from './shapes.js'
+import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
+
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
+
+const finite = z.number('expected a finite number')
+const positive = finite.gt(0, 'must be greater than 0')
+const size = integer(1)
+
+const initialisation = z.union(
+  [z.enum(['kaimingFanOut', 'kaimingFanIn', 'torch']), strict({ normal: finite.min(0) })],
+  {
+    error: (issue) =>
+      `expected kaimingFanOut, kaimingFanIn, torch or { normal: deviation }; received ${show(issue.input)}`,
+  },
+)
+
+const base = {
+  name: z
+    .string('expected a name')
+    .regex(NAME, 'must consist of letters, digits, "_", "-" and "."')
+    .refine((name) => name !== IMAGE, `"${IMAGE}" is the name of the input and cannot name a node`),
+  inputs: z.array(z.string('expected the name of a node'), 'expected a list of node names').optional(),
+}
+const pool = { ...base, kernel: size, stride: size.optional() }
+
+const node = variants('op', [
+  strict({
+    ...base,
+    op: z.literal('normalize'),
+    mean: z.array(finite, 'expected a list of numbers'),
+    std: z.array(positive, 'expected a list of numbers'),
+  }),
+  strict({
+    ...base,
+    op: z.literal('conv2d'),
+    channels: size,
+    kernel: size,
+    stride: size.default(1),
+    padding: integer(0).default(0),
+    bias: z.boolean('expected true or false').default(true),
+    init: initialisation.default('kaimingFanOut'),
+  }),
+  strict({
+    ...base,
+    op: z.literal('batchNorm2d'),
+    epsilon: positive.default(1e-5),
+    momentum: positive.max(1, 'must be at most 1').default(0.1),
+  }),
+  strict({ ...base, op: z.literal('relu') }),
+  strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
+  strict({ ...base, op: z.literal('averagePool2d'), ...pool }),
+  strict({ ...base, op: z.literal('flatten') }),
+  strict({
+    ...base,
+    op: z.literal('linear'),
+    features: size,
+    bias: z.boolean('expected true or false').default(true),
+    init: initialisation.default('torch'),
+  }),
+  strict({ ...base, op: z.literal('add') }),
+])
+
+const network = strict({
+  name: z.string('expected a name').min(1, 'must not be empty'),
+  input: z.tuple([size, size, size], 'expected [channels, height, width]'),
+  nodes: z.array(node, 'expected a list of nodes').min(1, 'a network needs at least one node'),
+})
+
+/** A network as people write it: sizes with defaults may be left out, and so may the inputs of a chain. */
+export type NetworkSpecInput = z.input<typeof network>
+/** One node as people write it. */
+export type NodeInput = z.input<typeof node>
+
+/**
+ * Checks a network spec and fills its defaults: `stride` 1 (pooling: the kernel), `padding` 0, `bias` true, `init`,
+ * batch norm's `epsilon` and `momentum`, and `inputs`: the node before (the image for the first).
+ *
+ * @throws CoppiceError naming the node: an unknown key or operation (with the nearest known one), a name used twice,
+ * an input that is unknown or comes later, an output nobody reads, shapes that do not fit, an output that is not a
+ * vector of at least two logits.
+ */
+export const parseSpec = (value: unknown): NetworkSpec => {
+  const parsed = parse(network, value, 'network')
+  const nodes = parsed.nodes.map((each, index) => complete(each, parsed.nodes[index - 1]?.name ?? IMAGE))
+  const spec: NetworkSpec = { name: parsed.name, input: parsed.input, nodes }
+  checkGraph(spec)
+  checkOutput(spec)
+  return spec
+}
+
+const complete = (parsed: z.output<typeof node>, previous: string): NodeSpec => {
+  const inputs = parsed.inputs ?? [previous]
+  if (parsed.op === 'maxPool2d' || parsed.op === 'averagePool2d') {
+    return { ...parsed, inputs, stride: parsed.stride ?? parsed.kernel }
+  }
+  return { ...parsed, inputs }
+}
+
+const checkGraph = (spec: NetworkSpec): void => {
+  const names = spec.nodes.map((each) => each.name)
+  const known = new Set<string>([IMAGE])
+  const read = new Set<string>()
+  for (const { name, op, inputs } of spec.nodes) {
+    if (known.has(name))
+      throw invalid(`network "${spec.name}": two nodes are called "${name}"; names must be unique`)
+    const arity = op === 'add' ? 2 : 1
+    if (inputs.length !== arity) {
+      throw invalid(
+        `node "${name}": ${op} reads ${arity} input${arity === 1 ? '' : 's'}, but ${inputs.length} are given`,
+      )
+    }
+    for (const input of inputs) {
+      if (known.has(input)) {
+        read.add(input)
+      } else if (names.includes(input)) {
+        throw invalid(`node "${name}" reads "${input}", which comes later; list a node after those it reads`)
+      } else {
+        throw invalid(
+          `node "${name}" reads "${input}", which does not exist${didYouMean(input, [IMAGE, ...names])}`,
+        )
+      }
+    }
+    known.add(name)
+  }
+  const unread = names.slice(0, -1).find((name) => !read.has(name))
+  if (unread !== undefined) {
+    throw invalid(`node "${unread}" is read by no other; a network has one output, its last node`)
+  }
+}
+
+const checkOutput = (spec: NetworkSpec): void => {
+  const last = spec.nodes[spec.nodes.length - 1]
+  const shape = nodeShapes(spec).get(last?.name ?? IMAGE) ?? []
+  const [classes = 0] = shape
+  if (shape.length !== 1 || classes < 2) {
+    throw invalid(
+      `node "${last?.name}": the last node gives the logits and must be a vector of at least two, ` +
+        `but its output is [${shape.join(', ')}]; end with flatten or linear`,
+    )
+  }
+}

@@ -1,0 +1,66 @@
+/** Which optimiser takes the steps, as plain data that the native loop executes. */
+import { z } from 'zod'
+import { fraction, fractionBetween } from '../numbers.js'
+import { parse, shorthand, strict, variants } from '../schemas.js'
+import type { LearningRateSchedule } from './schedules.js'
+
+/** Stochastic gradient descent with momentum. Decay is added to the gradient, as in PyTorch. */
+export interface Sgd {
+  readonly kind: 'sgd'
+  readonly momentum: number
+  readonly nesterov: boolean
+  readonly weightDecay: number
+}
+
+/** Adam (Kingma and Ba, 2015). Decay is added to the gradient, as in PyTorch's `Adam`. */
+export interface Adam {
+  readonly kind: 'adam'
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  readonly weightDecay: number
+}
+
+export type Optimiser = Sgd | Adam
+
+/** An optimiser with the learning rate it starts from and how that rate changes. */
+export interface OptimiserChoice {
+  readonly optimiser: Optimiser
+  readonly learningRate: number
+  readonly schedule: LearningRateSchedule
+}
+
+const weightDecay = fraction.refine((decay) => decay >= 0, { error: 'must be at least 0' }).default(1e-4)
+const belowOne = (value: number) =>
+  fractionBetween(0, 1)
+    .refine((number) => number < 1, { error: 'must be less than 1' })
+    .default(value)
+
+const sgdSchema = strict({
+  kind: z.literal('sgd'),
+  momentum: belowOne(0.9),
+  nesterov: z.boolean('expected true or false').default(false),
+  weightDecay,
+}).refine(({ momentum, nesterov }) => !nesterov || momentum > 0, {
+  path: ['nesterov'],
+  error: 'needs a momentum greater than 0',
+})
+
+const adamSchema = strict({
+  kind: z.literal('adam'),
+  beta1: belowOne(0.9),
+  beta2: belowOne(0.999),
+  epsilon: fraction.refine((epsilon) => epsilon > 0, { error: 'must be greater than 0' }).default(1e-8),
+  weightDecay,
+})
+
+/** Schema of an optimiser: `adam`, or `{ kind: sgd, momentum: 0.9 }`. */
+export const optimiserSchema = shorthand(variants('kind', [sgdSchema, adamSchema]))
+
+/** SGD; defaults: momentum 0.9, no Nesterov, weight decay 1e-4 (the paper's). */
+export const sgd = (options: Partial<Omit<Sgd, 'kind'>> = {}): Sgd =>
+  Object.freeze(parse(sgdSchema, { ...options, kind: 'sgd' }, 'sgd'))
+
+/** Adam; defaults: betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4. */
+export const adam = (options: Partial<Omit<Adam, 'kind'>> = {}): Adam =>
+  Object.freeze(parse(adamSchema, { ...options, kind: 'adam' }, 'adam'))
