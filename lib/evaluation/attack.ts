@@ -1,0 +1,50 @@
+/** The attack that measures empirical robust accuracy: projected gradient ascent in the ε-box, with restarts. */
+import { invalid } from '../errors.js'
+import { formatPixels } from '../numbers.js'
+import { type AttackOptions, attackShape } from '../objectives/objective.js'
+import { integer, parse, strict } from '../schemas.js'
+
+/** An L∞ attack in [0,1] pixels. */
+export interface Attack extends AttackOptions {
+  /** Attempts from different random starts; a sample is broken if one of them breaks it. */
+  readonly restarts: number
+}
+
+/** Schema of an attack, defaults filled in. */
+export const attackSchema = strict({ ...attackShape('uniform'), restarts: integer(1).default(1) })
+
+/**
+ * Projected gradient ascent on the cross-entropy. Defaults are the paper's: ε 8/255, 10 steps of 2/255, one restart,
+ * from a uniform start in the ε-box.
+ *
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step or restart.
+ */
+export const pgd = (options: Partial<Attack> = {}): Attack =>
+  Object.freeze(parse(attackSchema, options, 'pgd'))
+
+const NAME = /^pgd(?:-?(\d+)(?:x(\d+))?)?$/i
+
+/**
+ * An attack from its name: `pgd` (ten steps), `pgd10`, `pgd-50`, `pgd50x10` (50 steps, 10 restarts).
+ *
+ * @param options ε, step size and start; what the name says goes before them.
+ * @throws CoppiceError if the name is none of these.
+ */
+export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack => {
+  const match = NAME.exec(text.trim())
+  if (match === null) {
+    throw invalid(
+      `unknown attack "${text}"; write pgd10 for 10 steps, or pgd50x10 for 50 steps and 10 restarts`,
+    )
+  }
+  const [, steps, restarts] = match
+  return pgd({
+    ...options,
+    ...(steps === undefined ? {} : { steps: Number(steps) }),
+    ...(restarts === undefined ? {} : { restarts: Number(restarts) }),
+  })
+}
+
+/** The short name of an attack, such as `PGD-50x10, eps 8/255`. */
+export const describeAttack = ({ steps, restarts, epsilon }: Attack): string =>
+  `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`

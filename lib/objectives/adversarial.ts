@@ -1,0 +1,34 @@
+/**
+ * Adversarial training: the mean cross-entropy on adversarial examples only, crafted by projected gradient ascent
+ * with batch norm in evaluation mode. (Madry et al., 2018)
+ */
+import { z } from 'zod'
+import { parse, strict } from '../schemas.js'
+import {
+  type AttackOptions,
+  attackShape,
+  describeAttack,
+  nativeAttack,
+  type ObjectiveKind,
+} from './objective.js'
+
+export interface Adversarial extends AttackOptions {
+  readonly kind: 'adversarial'
+}
+
+const schema = strict({ kind: z.literal('adversarial'), ...attackShape('uniform') })
+
+export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
+  schema,
+  describe: (objective) => `adversarial ${describeAttack(objective)}`,
+  native: (objective) => ({ kind: 'adversarial', attack: nativeAttack(objective) }),
+}
+
+/**
+ * Cross-entropy on adversarial examples. Defaults are the paper's: ε 8/255, steps of 2/255, 10 of them, from a
+ * uniform start in the ε-box.
+ *
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step.
+ */
+export const adversarial = (options: Partial<AttackOptions> = {}): Adversarial =>
+  Object.freeze(parse(schema, { ...options, kind: 'adversarial' }, 'adversarial'))

@@ -1,0 +1,19 @@
+/** Natural training: the mean cross-entropy on the images as they are. */
+import { z } from 'zod'
+import { strict } from '../schemas.js'
+import type { ObjectiveKind } from './objective.js'
+
+export interface Natural {
+  readonly kind: 'natural'
+}
+
+const schema = strict({ kind: z.literal('natural') })
+
+export const naturalKind: ObjectiveKind<Natural, typeof schema> = {
+  schema,
+  describe: () => 'natural',
+  native: () => ({ kind: 'natural' }),
+}
+
+/** Mean cross-entropy on the images as they are. */
+export const natural = (): Natural => Object.freeze({ kind: 'natural' })

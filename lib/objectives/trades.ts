@@ -1,0 +1,43 @@
+/**
+ * TRADES: cross-entropy on the images plus β times the Kullback–Leibler divergence between the predictions on them
+ * and on adversarial examples, which maximise that divergence. (Zhang et al., 2019)
+ */
+import { z } from 'zod'
+import { fraction } from '../numbers.js'
+import { parse, strict } from '../schemas.js'
+import {
+  type AttackOptions,
+  attackShape,
+  describeAttack,
+  nativeAttack,
+  type ObjectiveKind,
+} from './objective.js'
+
+export interface TradesOptions extends AttackOptions {
+  /** Weight of the divergence; default 6. */
+  readonly beta: number
+}
+
+export interface Trades extends TradesOptions {
+  readonly kind: 'trades'
+}
+
+const schema = strict({
+  kind: z.literal('trades'),
+  ...attackShape('gaussian'),
+  beta: fraction.refine((beta) => beta >= 0, { error: 'must be at least 0' }).default(6),
+})
+
+export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
+  schema,
+  describe: (objective) => `trades ${describeAttack(objective)}, beta ${objective.beta}`,
+  native: (objective) => ({ kind: 'trades', attack: nativeAttack(objective), beta: objective.beta }),
+}
+
+/**
+ * The TRADES loss. Defaults: ε 8/255, ten steps of 2/255 from a Gaussian start of 0.001, β 6.
+ *
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step, a negative β.
+ */
+export const trades = (options: Partial<TradesOptions> = {}): Trades =>
+  Object.freeze(parse(schema, { ...options, kind: 'trades' }, 'trades'))
