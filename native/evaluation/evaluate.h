@@ -1,0 +1,48 @@
+// Benign and adversarial predictions, image by image.
+#pragma once
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "attack/pgd.h"
+#include "data/dataset.h"
+#include "device/interrupt.h"
+#include "graph/network.h"
+
+namespace coppice {
+
+struct EvaluatePlan {
+  std::vector<int64_t> indices;
+  int64_t batch_size;
+  at::ScalarType compute;
+  std::optional<Attack> attack;
+  uint64_t seed;
+};
+
+struct Predictions {
+  std::vector<int32_t> classes;
+  std::vector<float> losses;  ///< cross-entropy
+};
+
+struct EvaluateResult {
+  Predictions benign;
+  std::optional<Predictions> adversarial;
+  double seconds = 0;
+};
+
+/// Attacks with batch norm folded, then classifies the stored images in evaluation mode with batch norm as it is.
+EvaluateResult evaluate(const Network& network, const Dataset& dataset, const EvaluatePlan& plan,
+                        const Interrupt& interrupt, const std::function<void(int64_t samples)>& report);
+
+struct AttackResult {
+  at::Tensor images;   ///< the strongest adversarial example of each image
+  at::Tensor losses;   ///< its cross-entropy
+  at::Tensor classes;  ///< its predicted class
+};
+
+/// The strongest of attack.restarts ascents for each sample: a misclassified one before any other, then the highest
+/// loss; judged on the stored images. `start` replaces the random start.
+AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch, const Attack& attack,
+                       RandomKey key, const std::optional<at::Tensor>& start, const Interrupt& interrupt);
+
+}  // namespace coppice

@@ -1,0 +1,71 @@
+#include "graph/forward.h"
+
+namespace coppice {
+namespace {
+
+at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) { return tensor.defined() ? tensor.to(type) : tensor; }
+
+at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Tensor& x, BatchNormMode mode) {
+  const bool batch_statistics = mode != BatchNormMode::kEvaluation;
+  const bool running = mode != BatchNormMode::kBatchStatistics;
+  return at::batch_norm(x, w.weight, w.bias, running ? w.mean : at::Tensor(),
+                        running ? w.variance : at::Tensor(), batch_statistics, op.momentum, op.epsilon,
+                        /*cudnn_enabled=*/true);
+}
+
+/// Whether the operation's output is memory of its own that its backward pass does not read, so that a sole reader
+/// may overwrite it.
+bool output_may_be_overwritten(const Operation& operation) {
+  return std::holds_alternative<Conv2d>(operation) || std::holds_alternative<BatchNorm2d>(operation) ||
+         std::holds_alternative<Linear>(operation) || std::holds_alternative<Add>(operation);
+}
+
+}  // namespace
+
+at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images, at::ScalarType compute,
+                   BatchNormMode mode) {
+  const std::vector<int> readers = graph.consumers();
+  std::vector<int> unread = readers;
+  std::vector<at::Tensor> values(graph.nodes.size());
+  const at::Tensor pixels = images.to(compute);
+
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const Node& node = graph.nodes[index];
+    const NodeWeights& w = weights[index];
+    const auto input = [&](size_t which) -> const at::Tensor& {
+      return node.inputs[which] == kImage ? pixels : values[node.inputs[which]];
+    };
+    const at::Tensor& x = input(0);
+
+    values[index] = std::visit(
+        Rule{
+            [&](const Normalize&) { return at::addcmul(cast(w.bias, compute), x, cast(w.weight, compute)); },
+            [&](const Conv2d& op) {
+              return at::conv2d(x, cast(w.weight, compute), cast(w.bias, compute), op.stride, op.padding);
+            },
+            [&](const BatchNorm2d& op) { return batch_norm(op, w, x, mode); },
+            [&](const Relu&) {
+              const int source = node.inputs[0];
+              const bool overwrite = source != kImage && readers[source] == 1 &&
+                                     output_may_be_overwritten(graph.nodes[source].operation);
+              return overwrite ? at::relu_(values[source]) : at::relu(x);
+            },
+            [&](const MaxPool2d& op) { return at::max_pool2d(x, op.kernel, op.stride); },
+            [&](const AveragePool2d& op) { return at::avg_pool2d(x, op.kernel, op.stride); },
+            [&](const Flatten&) { return x.contiguous().flatten(1); },
+            [&](const Linear&) { return at::linear(x, cast(w.weight, compute), cast(w.bias, compute)); },
+            [&](const Add&) { return at::add(x, input(1)); },
+        },
+        node.operation);
+
+    for (const int source : node.inputs)
+      if (source != kImage && --unread[source] == 0) values[source] = at::Tensor();
+  }
+  return values.back();
+}
+
+at::Tensor forward(const Folded& folded, const at::Tensor& images) {
+  return forward(folded.graph, folded.weights, images, folded.compute, BatchNormMode::kEvaluation);
+}
+
+}  // namespace coppice

@@ -1,0 +1,25 @@
+// Runs a graph: images to logits.
+#pragma once
+#include <ATen/ATen.h>
+
+#include "graph/graph.h"
+#include "graph/network.h"
+
+namespace coppice {
+
+/// How batch normalisation behaves during a pass.
+enum class BatchNormMode {
+  kEvaluation,       ///< running statistics
+  kTraining,         ///< batch statistics, which also update the running ones
+  kBatchStatistics,  ///< batch statistics; the running ones stay
+};
+
+/// Logits [n, classes] in the type of the arithmetic. `images`: pixels in [0,1], [n, channels, height, width].
+/// `compute` is the type of activations; weights of another type are cast, through autograd.
+at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images, at::ScalarType compute,
+                   BatchNormMode mode);
+
+/// Same in evaluation mode, of a folded network.
+at::Tensor forward(const Folded& folded, const at::Tensor& images);
+
+}  // namespace coppice

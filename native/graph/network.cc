@@ -1,0 +1,206 @@
+#include "graph/network.h"
+
+#include <cmath>
+
+#include "device/philox.h"
+
+namespace coppice {
+namespace {
+
+/// Fills `out` with the rule's distribution for a weight of `shape`; `bias` follows only the rule `torch`.
+void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initialisation& init, bool bias,
+          uint64_t seed, uint32_t tensor) {
+  using Kind = Initialisation::Rule;
+  int64_t receptive = 1;
+  for (size_t i = 2; i < weight_shape.size(); ++i) receptive *= weight_shape[i];
+  const double fan_out = static_cast<double>(weight_shape[0] * receptive);
+  const double fan_in = static_cast<double>(weight_shape[1] * receptive);
+  if (bias && init.rule != Kind::kTorch) {
+    out.zero_();
+    return;
+  }
+  const bool uniform = init.rule == Kind::kTorch;
+  const double scale = uniform                             ? 1.0 / std::sqrt(fan_in)
+                       : init.rule == Kind::kKaimingFanOut ? std::sqrt(2.0 / fan_out)
+                       : init.rule == Kind::kKaimingFanIn  ? std::sqrt(2.0 / fan_in)
+                                                           : init.std;
+  at::Tensor host = at::empty(out.sizes(), at::kFloat);
+  float* data = host.data_ptr<float>();
+  const int64_t size = host.numel();
+  for (int64_t i = 0; i < size; i += 4) {
+    const Random4 bits = philox(seed, static_cast<uint32_t>(i / 4), static_cast<uint32_t>((i / 4) >> 32), tensor,
+                                static_cast<uint32_t>(Purpose::kInitialise));
+    float numbers[4];
+    if (uniform) {
+      for (int lane = 0; lane < 4; ++lane) numbers[lane] = 2.0f * to_unit(bits.v[lane]) - 1.0f;
+    } else {
+      to_normal(bits.v[0], bits.v[1], numbers[0], numbers[1]);
+      to_normal(bits.v[2], bits.v[3], numbers[2], numbers[3]);
+    }
+    for (int lane = 0; lane < 4 && i + lane < size; ++lane) data[i + lane] = static_cast<float>(scale) * numbers[lane];
+  }
+  out.copy_(host);
+}
+
+const Initialisation& initialisation(const Operation& operation) {
+  if (const auto* conv = std::get_if<Conv2d>(&operation)) return conv->init;
+  return std::get<Linear>(operation).init;
+}
+
+/// A tensor of its own autograd history over the arena's memory, which it keeps alive.
+at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
+  const auto keep = arena;
+  auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
+  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options());
+}
+
+}  // namespace
+
+Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
+    : graph(std::move(graph_)), device(device_), type(type_) {
+  const auto options = at::TensorOptions().device(device).dtype(type);
+  parameters = at::zeros({graph.parameter_count}, options);
+  gradients = at::zeros({graph.parameter_count}, options);
+  buffers = at::zeros({graph.buffer_count}, options);
+  mask = at::ones({graph.parameter_count}, options.dtype(at::kByte));
+  for (const TensorInfo& info : graph.tensors)
+    if (info.kind == TensorKind::kRunningVariance) view(buffers, info).fill_(1);
+
+  constants.resize(graph.nodes.size());
+  for (size_t i = 0; i < constants.size(); ++i) {
+    const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
+    if (!op) continue;
+    const auto mean = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble);
+    const auto inverse = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).reciprocal();
+    constants[i].weight = inverse.to(options).view({-1, 1, 1});
+    constants[i].bias = (-mean * inverse).to(options).view({-1, 1, 1});
+  }
+}
+
+at::Tensor Network::view(const at::Tensor& arena, const TensorInfo& info) const {
+  return arena.narrow(0, info.offset, info.size).view(info.shape);
+}
+
+Weights Network::weights() const {
+  Weights all = constants;
+  const auto of = [&](int tensor) {
+    if (tensor < 0) return at::Tensor();
+    const TensorInfo& info = graph.tensors[tensor];
+    return view(info.buffer() ? buffers : parameters, info);
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!std::holds_alternative<Normalize>(node.operation)) all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance)};
+  }
+  return all;
+}
+
+Weights Network::trainable_weights() const {
+  Weights all = weights();
+  const auto make_leaf = [&](at::Tensor& tensor, int index) {
+    if (index < 0) return;
+    tensor = leaf(parameters, graph.tensors[index]).requires_grad_();
+    tensor.mutable_grad() = leaf(gradients, graph.tensors[index]);
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    make_leaf(all[i].weight, graph.nodes[i].weight);
+    make_leaf(all[i].bias, graph.nodes[i].bias);
+  }
+  return all;
+}
+
+void Network::initialise(uint64_t seed) {
+  mask.fill_(1);
+  reset_moments();
+  for (size_t index = 0; index < graph.tensors.size(); ++index) {
+    const TensorInfo& info = graph.tensors[index];
+    const Node& node = graph.nodes[info.node];
+    at::Tensor out = view(info.buffer() ? buffers : parameters, info);
+    switch (info.kind) {
+      case TensorKind::kWeight:
+      case TensorKind::kBias:
+        draw(out, graph.tensors[node.weight].shape, initialisation(node.operation), info.kind == TensorKind::kBias, seed,
+             static_cast<uint32_t>(index));
+        break;
+      case TensorKind::kScale:
+      case TensorKind::kRunningVariance:
+        out.fill_(1);
+        break;
+      case TensorKind::kShift:
+      case TensorKind::kRunningMean:
+        out.zero_();
+        break;
+    }
+  }
+}
+
+void Network::reset_moments() {
+  if (moment1.defined()) moment1.zero_();
+  if (moment2.defined()) moment2.zero_();
+}
+
+void Network::enforce_mask() {
+  const auto pruned = mask.eq(0);
+  parameters.masked_fill_(pruned, 0);
+  if (moment1.defined()) moment1.masked_fill_(pruned, 0);
+  if (moment2.defined()) moment2.masked_fill_(pruned, 0);
+}
+
+int64_t Network::bytes() const {
+  int64_t total = 0;
+  for (const at::Tensor& arena : {parameters, gradients, buffers, moment1, moment2, mask})
+    if (arena.defined()) total += static_cast<int64_t>(arena.nbytes());
+  return total;
+}
+
+Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm) {
+  const Graph& graph = network.graph;
+  const Weights weights = network.weights();
+  const std::vector<int> consumers = graph.consumers();
+  Folded folded;
+  folded.compute = compute;
+  folded.graph.name = graph.name;
+  folded.graph.input = graph.input;
+  folded.graph.classes = graph.classes;
+  std::vector<int> renamed(graph.nodes.size());
+
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const Node& node = graph.nodes[index];
+    const int source = node.inputs[0];
+    const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
+    if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
+        std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
+      const NodeWeights& w = weights[index];
+      const auto inverse = w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
+      const auto scale = w.weight.to(at::kDouble) * inverse;
+      auto shift = w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale;
+      NodeWeights& conv = folded.weights[renamed[source]];
+      const NodeWeights& original = weights[source];
+      if (original.bias.defined()) shift = shift + original.bias.to(at::kDouble) * scale;
+      conv.weight = original.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
+      conv.bias = shift;
+      renamed[index] = renamed[source];
+      continue;
+    }
+    renamed[index] = static_cast<int>(folded.graph.nodes.size());
+    Node copy = node;
+    for (int& input : copy.inputs)
+      if (input != kImage) input = renamed[input];
+    folded.graph.nodes.push_back(std::move(copy));
+    folded.weights.push_back(weights[index]);
+  }
+
+  for (size_t index = 0; index < folded.weights.size(); ++index) {
+    // Batch norms that stay keep fp32 statistics and affine: libtorch mixes them with bf16 activations.
+    if (std::holds_alternative<BatchNorm2d>(folded.graph.nodes[index].operation)) continue;
+    NodeWeights& w = folded.weights[index];
+    if (w.weight.defined()) {
+      w.weight = w.weight.to(compute);
+      if (w.weight.dim() == 4) w.weight = w.weight.contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    if (w.bias.defined()) w.bias = w.bias.to(compute);
+  }
+  return folded;
+}
+
+}  // namespace coppice

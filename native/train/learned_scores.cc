@@ -1,0 +1,45 @@
+#include "train/learned_scores.h"
+
+#include <cmath>
+
+namespace coppice {
+
+ScoreLearner::ScoreLearner(Network& network, const LearnScores& start)
+    : network_(network), keep_(start.keep), frozen_(network.parameters.clone()), momentum_(at::zeros_like(frozen_)) {
+  if (start.scores.defined()) {
+    scores_ = start.scores.clone();
+    return;
+  }
+  // s = √(6 / fan in) · w / max|w|, so that scores start in the order of the weights' magnitudes.
+  scores_ = at::zeros_like(frozen_);
+  for (const TensorInfo& info : network.graph.tensors) {
+    if (!info.prunable()) continue;
+    const at::Tensor w = network.view(frozen_, info);
+    const double fan_in = static_cast<double>(info.size) / static_cast<double>(info.shape[0]);
+    network.view(scores_, info).copy_(w * (std::sqrt(6.0 / fan_in) / w.abs().max().clamp_min(1e-12)));
+  }
+}
+
+ScoreLearner::~ScoreLearner() {
+  network_.parameters.copy_(frozen_);
+  network_.enforce_mask();
+}
+
+void ScoreLearner::apply() {
+  network_.parameters.copy_(frozen_);
+  for (const TensorInfo& info : network_.graph.tensors) {
+    if (!info.prunable()) continue;
+    const int64_t removed = info.size - std::llround(keep_ * static_cast<double>(info.size));
+    if (removed <= 0) continue;
+    const at::Tensor magnitude = scores_.narrow(0, info.offset, info.size).abs();
+    const at::Tensor threshold = std::get<0>(at::kthvalue(magnitude, removed));
+    network_.parameters.narrow(0, info.offset, info.size).masked_fill_(magnitude.le(threshold), 0);
+  }
+}
+
+void ScoreLearner::step(double learning_rate, double momentum) {
+  momentum_.mul_(momentum).addcmul_(network_.gradients, frozen_);
+  scores_.sub_(momentum_, learning_rate);
+}
+
+}  // namespace coppice

@@ -1,0 +1,29 @@
+// Learning importance scores with frozen weights (HYDRA: Sehwag et al., "HYDRA: Pruning Adversarially Robust Neural
+// Networks", 2020).
+#pragma once
+#include "graph/network.h"
+#include "train/loop.h"
+
+namespace coppice {
+
+/// Lends a network's parameter arena to score learning; the frozen weights return when it ends.
+class ScoreLearner {
+ public:
+  ScoreLearner(Network& network, const LearnScores& start);
+  ~ScoreLearner();
+  ScoreLearner(const ScoreLearner&) = delete;
+  ScoreLearner& operator=(const ScoreLearner&) = delete;
+
+  /// Puts the weights of the largest |scores| into the network, zero elsewhere.
+  void apply();
+  /// Moves the scores along weight · gradient, with momentum for SGD; Adam is not part of the method.
+  void step(double learning_rate, double momentum);
+  at::Tensor scores() const { return scores_; }
+
+ private:
+  Network& network_;
+  double keep_;
+  at::Tensor frozen_, scores_, momentum_;
+};
+
+}  // namespace coppice

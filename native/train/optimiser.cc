@@ -1,0 +1,83 @@
+#include "train/optimiser.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "device/device.h"
+#include "train/masked_step.h"
+
+namespace coppice {
+namespace {
+
+constexpr int64_t kGrain = 32768;
+
+// One clone per instruction set, chosen at load time: the arithmetic is a few operations per element.
+#define COPPICE_SIMD_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
+
+COPPICE_SIMD_CLONES void sgd_range(const Arenas<float>& a, int64_t begin, int64_t end, float rate, float momentum,
+                                   float decay, bool nesterov) {
+  for (int64_t i = begin; i < end; ++i) masked_sgd(a, i, rate, momentum, decay, nesterov);
+}
+COPPICE_SIMD_CLONES void sgd_range(const Arenas<double>& a, int64_t begin, int64_t end, double rate, double momentum,
+                                   double decay, bool nesterov) {
+  for (int64_t i = begin; i < end; ++i) masked_sgd(a, i, rate, momentum, decay, nesterov);
+}
+COPPICE_SIMD_CLONES void adam_range(const Arenas<float>& a, int64_t begin, int64_t end, float rate, float beta1,
+                                    float beta2, float epsilon, float decay, float root) {
+  for (int64_t i = begin; i < end; ++i) masked_adam(a, i, rate, beta1, beta2, epsilon, decay, root);
+}
+COPPICE_SIMD_CLONES void adam_range(const Arenas<double>& a, int64_t begin, int64_t end, double rate, double beta1,
+                                    double beta2, double epsilon, double decay, double root) {
+  for (int64_t i = begin; i < end; ++i) masked_adam(a, i, rate, beta1, beta2, epsilon, decay, root);
+}
+
+template <class T>
+void step_cpu(const Arenas<T>& a, const SgdStep& s) {
+  at::parallel_for(0, a.count, kGrain, [&](int64_t begin, int64_t end) {
+    sgd_range(a, begin, end, T(s.learning_rate), T(s.momentum), T(s.weight_decay), s.nesterov);
+  });
+}
+
+template <class T>
+void step_cpu(const Arenas<T>& a, const AdamStep& s) {
+  at::parallel_for(0, a.count, kGrain, [&](int64_t begin, int64_t end) {
+    adam_range(a, begin, end, T(s.learning_rate / s.correction1), T(s.beta1), T(s.beta2), T(s.epsilon),
+               T(s.weight_decay), T(s.correction2));
+  });
+}
+
+template <class T, class Step>
+void step_on(Network& network, const Step& step) {
+  const Arenas<T> arenas{network.parameters.data_ptr<T>(), network.gradients.data_ptr<T>(),
+                         network.moment1.data_ptr<T>(),
+                         network.moment2.defined() ? network.moment2.data_ptr<T>() : nullptr,
+                         network.mask.data_ptr<uint8_t>(), network.parameters.numel()};
+  on_device(network.device, [&] { step_cpu(arenas, step); },
+            [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, stream)); });
+}
+
+template <class Step>
+void step_with(Network& network, const Step& step) {
+  if (network.type == at::kDouble)
+    step_on<double>(network, step);
+  else
+    step_on<float>(network, step);
+}
+
+}  // namespace
+
+void optimiser_step(Network& network, const Optimiser& optimiser, double learning_rate, int64_t steps_taken) {
+  if (!network.moment1.defined()) network.moment1 = at::zeros_like(network.parameters);
+  if (const auto* sgd = std::get_if<Sgd>(&optimiser)) {
+    step_with(network, SgdStep{learning_rate, sgd->momentum, sgd->weight_decay, sgd->nesterov});
+    return;
+  }
+  const Adam& adam = std::get<Adam>(optimiser);
+  if (!network.moment2.defined()) network.moment2 = at::zeros_like(network.parameters);
+  const auto t = static_cast<double>(steps_taken + 1);
+  step_with(network, AdamStep{learning_rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay,
+                              1 - std::pow(adam.beta1, t), std::sqrt(1 - std::pow(adam.beta2, t))});
+}
+
+}  // namespace coppice
