@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { CoppiceError } from '../lib/errors.js'
+import { packageFolder } from '../lib/version.js'
 import { type AddonCandidate, loadFailure } from './explain.js'
 import { type BuiltAgainst, cudaPreloads, locateLibtorch, mismatch } from './libtorch.js'
 import type { NativeAddon } from './native.js'
@@ -37,20 +38,8 @@ export const addon = (): NativeAddon => binding().addon
 
 /** The addon with what is known of it; loaded once, on the first call. */
 export function binding(): Binding {
-  loaded ??= loadBinding({ root: packageRoot(), env: process.env })
+  loaded ??= loadBinding({ root: packageFolder, env: process.env })
   return loaded
-}
-
-/** Folder of Coppice's package.json, above the compiled file as above the source. */
-export function packageRoot(from: string = __dirname): string {
-  for (let folder = from; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return folder
-    if (dirname(folder) === folder)
-      throw new CoppiceError(
-        'ERR_ADDON',
-        `No package.json above ${from}: this copy of Coppice is incomplete.`,
-      )
-  }
 }
 
 /** Loads without keeping the result: `binding` with other places to look at. */
@@ -71,6 +60,7 @@ export function loadBinding(places: {
     const cudaProblem = mapLibtorch(loader, lib, builtAgainst, tried)
     const file = join(folder, 'coppice.node')
     const native = requireAddon<NativeAddon>(file, tried)
+    native.useErrorClass(CoppiceError)
     return {
       addon: native,
       file,
@@ -168,7 +158,7 @@ function mapLibtorch(
     for (const name of ['libgomp.so.1', 'libc10.so', 'libtorch_cpu.so'])
       if (name !== 'libgomp.so.1' || existsSync(join(lib, name))) loader.open(join(lib, name))
   } catch (error) {
-    throw loadFailure(packageRoot(), tried, error)
+    throw loadFailure(packageFolder, tried, error)
   }
   const version = loader.torchVersion()
   const problem = version === null ? undefined : mismatch(version, cuda, built)
@@ -178,7 +168,7 @@ function mapLibtorch(
   const cudaError = attempt(() => {
     for (const name of ['libc10_cuda.so', 'libtorch_cuda.so']) loader.open(join(lib, name))
   })
-  if (cudaError !== undefined && built.cuda) throw loadFailure(packageRoot(), tried, cudaError)
+  if (cudaError !== undefined && built.cuda) throw loadFailure(packageFolder, tried, cudaError)
   return cudaError?.message
 }
 
@@ -193,8 +183,8 @@ function attempt(action: () => void): Error | undefined {
 
 function requireAddon<T>(file: string, tried: AddonCandidate[]): T {
   try {
-    return createRequire(join(packageRoot(), 'package.json'))(file) as T
+    return createRequire(join(packageFolder, 'package.json'))(file) as T
   } catch (error) {
-    throw loadFailure(packageRoot(), tried, error)
+    throw loadFailure(packageFolder, tried, error)
   }
 }

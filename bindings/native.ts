@@ -3,9 +3,9 @@
  *
  * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. A job's
  * promise rejects with the thrown error, or with the code `ERR_ABORTED` once `cancel()` took effect, which is
- * within one batch. Errors carry a `code` from `ErrorCode` (lib/errors.ts) and a message without a backtrace;
- * libtorch's backtrace is in `nativeStack`.
+ * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
+import type { ErrorCode } from '../lib/errors.js'
 import type { NetworkSpec } from '../lib/networks/spec.js'
 
 /** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
@@ -191,15 +191,14 @@ export interface DeviceInfo {
 }
 
 export interface BuildInfo {
-  /** Version of the libtorch in use, and the one the addon was compiled against. */
-  torch: string
+  /** Version of libtorch that the addon was compiled against. */
   builtAgainst: string
   /** Whether Coppice's own CUDA kernels were compiled in. */
   cudaKernels: boolean
   /** Whether libtorch sees a CUDA device. */
   cudaAvailable: boolean
   cudaDevices: DeviceInfo[]
-  /** SIMD level chosen for Coppice's CPU kernels by run-time dispatch. */
+  /** SIMD level of libtorch's CPU kernels, chosen at run time. */
   cpuCapability: string
 }
 
@@ -212,10 +211,16 @@ export interface MemoryInfo {
 }
 
 export interface NativeAddon {
+  /** Makes native errors instances of this class: `new Class(code, message, { cause? })`. Called once, after loading. */
+  useErrorClass(
+    errorClass: new (code: ErrorCode, message: string, options?: { cause?: unknown }) => Error,
+  ): void
   info(): BuildInfo
   /** Threads for CPU work; takes effect with the next job. */
   setThreads(threads: number): void
   getThreads(): number
+  /** Deterministic algorithms on CUDA, at a cost. The CPU is deterministic for a given number of threads. */
+  setDeterministic(deterministic: boolean): void
   memory(device: Device): MemoryInfo
   resetPeakMemory(device: Device): void
   /** Gives cached blocks back to the system. */

@@ -1,0 +1,50 @@
+#include "addon/engine.h"
+
+#include "device/device.h"
+
+namespace coppice {
+
+Engine::Engine(at::Device device, const std::atomic<int>& threads)
+    : device_(device), threads_(threads), thread_([this] { run(); }) {}
+
+Engine::~Engine() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+    if (running_) running_->cancelled = true;
+    for (const Item& item : queue_) item.interrupt->cancelled = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Engine::post(std::shared_ptr<Interrupt> interrupt, std::function<void()> job) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(interrupt), std::move(job)});
+  }
+  wake_.notify_one();
+}
+
+void Engine::run() {
+  int prepared_for = 0;
+  while (true) {
+    Item item;
+    {
+      std::unique_lock lock(mutex_);
+      running_.reset();
+      wake_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      item = std::move(queue_.front());
+      queue_.pop_front();
+      running_ = item.interrupt;
+    }
+    if (const int threads = threads_; threads != prepared_for) {
+      prepare_thread(device_, threads);
+      prepared_for = threads;
+    }
+    item.job();
+  }
+}
+
+}  // namespace coppice

@@ -1,0 +1,45 @@
+// One thread that does all the work for one device, in order. Node's own threads never touch a tensor for long.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "device/interrupt.h"
+
+namespace coppice {
+
+class Engine {
+ public:
+  /// `threads` is read before every job, so that a change takes effect with the next one.
+  Engine(at::Device device, const std::atomic<int>& threads);
+  /// Cancels everything and waits for the running job to notice, which takes at most one batch.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void post(std::shared_ptr<Interrupt> interrupt, std::function<void()> job);
+
+ private:
+  void run();
+
+  struct Item {
+    std::shared_ptr<Interrupt> interrupt;
+    std::function<void()> job;
+  };
+  const at::Device device_;
+  const std::atomic<int>& threads_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Item> queue_;
+  std::shared_ptr<Interrupt> running_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace coppice

@@ -1,0 +1,32 @@
+#include "addon/job.h"
+
+namespace coppice {
+
+Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job) {
+  const auto flag = [&](const char* name, std::atomic<bool> Interrupt::*which) {
+    return guarded(env, name, [interrupt = job->interrupt, which](const Napi::CallbackInfo& info) {
+      (*interrupt).*which = true;
+      return info.Env().Undefined();
+    });
+  };
+  auto object = Napi::Object::New(env);
+  object.Set("promise", job->deferred.Promise());
+  object.Set("cancel", flag("cancel", &Interrupt::cancelled));
+  object.Set("pause", flag("pause", &Interrupt::paused));
+  return object;
+}
+
+void notify(Addon& addon, const std::shared_ptr<Job>& job, std::function<Napi::Value(Napi::Env)> make) {
+  if (job->listener == nullptr) return;
+  addon.main_thread.post([job, make = std::move(make)](Napi::Env env) {
+    if (job->listener == nullptr) return;
+    try {
+      job->listener->callback.Call({make(env)});
+    } catch (const Napi::Error&) {
+      // A listener that throws has said what it had to say: stop telling it, let the job finish its batch.
+      job->interrupt->cancelled = true;
+    }
+  });
+}
+
+}  // namespace coppice

@@ -1,0 +1,72 @@
+// Runs work on a device's engine and settles a promise with it: { promise, cancel(), pause() }.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/addon.h"
+#include "addon/errors.h"
+
+namespace coppice {
+
+/// A JavaScript callback that an engine thread may call through the main thread. Only the main thread frees it.
+struct Listener {
+  Napi::FunctionReference callback;
+};
+
+struct Job {
+  explicit Job(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+  std::shared_ptr<Interrupt> interrupt = std::make_shared<Interrupt>();
+  Napi::Promise::Deferred deferred;
+  Listener* listener = nullptr;
+
+  /// On the main thread, once.
+  void settle(Napi::Env env) {
+    delete listener;
+    listener = nullptr;
+    Addon::of(env).main_thread.let_go(env);
+  }
+};
+
+/// The object that JavaScript gets for a job.
+Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job);
+
+/// `work` runs on the engine; `convert` turns its result into a JavaScript value on the main thread.
+template <class Work, class Convert>
+Napi::Object start_job(Napi::Env env, at::Device device, std::shared_ptr<Job> job, Work work, Convert convert) {
+  Addon& addon = Addon::of(env);
+  addon.main_thread.hold(env);
+  addon.engine(device).post(job->interrupt, [&addon, job, work = std::move(work), convert = std::move(convert)] {
+    const auto reject = [&](std::exception_ptr error) {
+      addon.main_thread.post([job, error](Napi::Env env) {
+        job->settle(env);
+        job->deferred.Reject(to_js_error(env, error));
+      });
+    };
+    try {
+      job->interrupt->check();
+      auto result = std::make_shared<decltype(work(*job->interrupt))>(work(*job->interrupt));
+      addon.main_thread.post([job, result, convert](Napi::Env env) {
+        job->settle(env);
+        try {
+          job->deferred.Resolve(convert(env, *result));
+        } catch (...) {
+          job->deferred.Reject(to_js_error(env, std::current_exception()));
+        }
+      });
+    } catch (...) {
+      reject(std::current_exception());
+    }
+  });
+  return job_object(env, job);
+}
+
+template <class Work, class Convert>
+Napi::Object start_job(Napi::Env env, at::Device device, Work work, Convert convert) {
+  return start_job(env, device, std::make_shared<Job>(env), std::move(work), std::move(convert));
+}
+
+/// Calls the job's listener with a value made on the main thread; calls that come too late are dropped.
+void notify(Addon& addon, const std::shared_ptr<Job>& job, std::function<Napi::Value(Napi::Env)> make);
+
+}  // namespace coppice

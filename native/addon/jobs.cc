@@ -1,0 +1,192 @@
+#include "addon/jobs.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "addon/handles.h"
+#include "addon/job.h"
+#include "addon/read_spec.h"
+#include "addon/values.h"
+#include "graph/forward.h"
+
+namespace coppice {
+namespace {
+
+Napi::Number number(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+
+/// Attaches an optional callback argument to a job.
+void listen(const std::shared_ptr<Job>& job, const Reader& callback) {
+  if (!callback.missing()) job->listener = new Listener{Napi::Persistent(callback.function())};
+}
+
+/// Images [n, channels, height, width] from a flat typed array, channels last on the network's device.
+at::Tensor read_images(const Reader& images, const Network& network) {
+  const auto& [channels, height, width] = network.graph.input;
+  const at::Tensor flat = images.floats(network.type);
+  const int64_t size = channels * height * width;
+  if (flat.numel() == 0 || flat.numel() % size != 0)
+    throw std::invalid_argument(images.path() + " must hold whole images of " + std::to_string(size) + " values, got " + std::to_string(flat.numel()));
+  return flat.view({-1, channels, height, width}).to(network.device).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+Batch read_batch(const Reader& batch, const Network& network) {
+  const at::Tensor images = read_images(batch["images"], network);
+  const std::vector<int32_t> labels = batch["labels"].int32s();
+  if (static_cast<int64_t>(labels.size()) != images.size(0))
+    throw std::invalid_argument(batch.path() + " has " + std::to_string(images.size(0)) + " images and " + std::to_string(labels.size()) + " labels");
+  for (const int32_t label : labels)
+    if (label < 0 || label >= network.graph.classes) throw std::invalid_argument(batch.path() + ".labels names class " + std::to_string(label));
+  const auto options = at::TensorOptions().dtype(at::kLong);
+  return {at::arange(images.size(0), options).to(network.device), images,
+          at::tensor(at::ArrayRef<int32_t>(labels), at::kInt).to(options).to(network.device)};
+}
+
+at::Tensor flat_copy(const at::Tensor& tensor, at::ScalarType type) {
+  return tensor.detach().to(at::kCPU).to(type).contiguous().flatten();
+}
+
+}  // namespace
+
+Napi::Value start_train(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto dataset = from_handle<Dataset>({info[1], "dataset"});
+  const auto plan = std::make_shared<TrainPlan>(read_train_plan({info[2], "request"}, *network, *dataset));
+  const auto job = std::make_shared<Job>(info.Env());
+  listen(job, {info[3], "onProgress"});
+  Addon& addon = Addon::of(info.Env());
+  return start_job(
+      info.Env(), network->device, job,
+      [=, &addon](const Interrupt& interrupt) {
+        return train(*network, *dataset, *plan, interrupt, [&](const TrainProgress& progress) {
+          notify(addon, job, [progress](Napi::Env env) -> Napi::Value {
+            auto object = Napi::Object::New(env);
+            object.Set("steps", number(env, progress.steps));
+            object.Set("samples", number(env, progress.samples));
+            object.Set("loss", progress.loss);
+            return object;
+          });
+        });
+      },
+      [](Napi::Env env, const TrainResult& result) {
+        auto object = Napi::Object::New(env);
+        object.Set("steps", number(env, result.steps));
+        object.Set("samples", number(env, result.samples));
+        object.Set("losses", to_typed_array<Napi::Float64Array>(env, result.losses));
+        object.Set("correct", number(env, result.correct));
+        object.Set("seconds", result.seconds);
+        if (result.scores.defined()) object.Set("scores", to_typed_array(env, result.scores.cpu()));
+        return object;
+      });
+}
+
+Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto dataset = from_handle<Dataset>({info[1], "dataset"});
+  const auto plan = std::make_shared<EvaluatePlan>(read_evaluate_plan({info[2], "request"}, *network, *dataset));
+  const auto job = std::make_shared<Job>(info.Env());
+  listen(job, {info[3], "onProgress"});
+  Addon& addon = Addon::of(info.Env());
+  return start_job(
+      info.Env(), network->device, job,
+      [=, &addon](const Interrupt& interrupt) {
+        return evaluate(*network, *dataset, *plan, interrupt, [&](int64_t samples) {
+          notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
+            auto object = Napi::Object::New(env);
+            object.Set("samples", number(env, samples));
+            return object;
+          });
+        });
+      },
+      [](Napi::Env env, const EvaluateResult& result) {
+        auto object = Napi::Object::New(env);
+        object.Set("predictions", to_typed_array<Napi::Int32Array>(env, result.benign.classes));
+        object.Set("losses", to_typed_array<Napi::Float32Array>(env, result.benign.losses));
+        object.Set("adversarialPredictions",
+                   result.adversarial ? to_typed_array<Napi::Int32Array>(env, result.adversarial->classes) : env.Null());
+        object.Set("adversarialLosses",
+                   result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses) : env.Null());
+        object.Set("seconds", result.seconds);
+        return object;
+      });
+}
+
+Napi::Value start_forward(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const Reader options(info[2], "options");
+  const at::ScalarType compute = read_precision(options["precision"], *network);
+  const auto mode = options["training"].flag() ? BatchNormMode::kTraining : BatchNormMode::kEvaluation;
+  const at::Tensor images = read_images({info[1], "images"}, *network);
+  return start_job(
+      info.Env(), network->device,
+      [=](const Interrupt&) {
+        const at::NoGradGuard no_grad;
+        return flat_copy(forward(network->graph, network->weights(), images, compute, mode), network->type);
+      },
+      [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits); });
+}
+
+Napi::Value start_backward(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
+  const at::ScalarType compute = read_precision(Reader(info[2], "options")["precision"], *network);
+  return start_job(
+      info.Env(), network->device,
+      [=](const Interrupt& interrupt) {
+        const at::NoGradGuard no_grad;
+        network->gradients.zero_();
+        const BatchLoss pass =
+            objective_loss(Natural{}, *network, network->trainable_weights(), *batch, {compute, 1, {}}, interrupt);
+        torch::autograd::backward({pass.loss}, {});
+        return pass.loss.item<double>();
+      },
+      [](Napi::Env env, double loss) { return Napi::Number::New(env, loss); });
+}
+
+Napi::Value start_step(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const Reader options(info[1], "options");
+  const Optimiser optimiser = read_optimiser(options["optimiser"]);
+  const double rate = options["learningRate"].number(0, 1e6);
+  const int64_t taken = options["stepsTaken"].integer(0, int64_t{1} << 53);
+  return start_job(
+      info.Env(), network->device,
+      [=](const Interrupt&) {
+        const at::NoGradGuard no_grad;
+        optimiser_step(*network, optimiser, rate, taken);
+        return 0;
+      },
+      [](Napi::Env env, int) { return env.Undefined(); });
+}
+
+Napi::Value start_attack(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
+  const Reader options(info[2], "options");
+  const Attack attack = read_attack(options["attack"]);
+  const at::ScalarType compute = read_precision(options["precision"], *network);
+  const bool folded = options["folded"].flag();
+  const auto seed = static_cast<uint64_t>(options["seed"].integer(0, int64_t{1} << 53));
+  std::optional<at::Tensor> start;
+  if (const Reader given = options["start"]; !given.missing()) {
+    start = read_images(given, *network);
+    if (start->sizes() != batch->images.sizes()) throw std::invalid_argument("options.start must have as many images as the batch");
+  }
+  return start_job(
+      info.Env(), network->device,
+      [=](const Interrupt& interrupt) {
+        const at::NoGradGuard no_grad;
+        AttackResult found = strongest(*network, fold(*network, compute, folded), *batch, attack, {seed, 0}, start, interrupt);
+        found.images = flat_copy(found.images, network->type);
+        found.losses = flat_copy(found.losses, network->type);
+        found.classes = flat_copy(found.classes, at::kInt);
+        return found;
+      },
+      [](Napi::Env env, const AttackResult& found) {
+        auto object = Napi::Object::New(env);
+        object.Set("images", to_typed_array(env, found.images));
+        object.Set("losses", to_typed_array(env, found.losses));
+        object.Set("predictions", to_typed_array(env, found.classes));
+        return object;
+      });
+}
+
+}  // namespace coppice
