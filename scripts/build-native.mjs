@@ -21,7 +21,7 @@ import {
 } from './common.mjs'
 
 /**
- * `cuda`: 'auto' compiles the CUDA kernels when libtorch is a CUDA build and nvcc works; 'on' fails where they
+ * `found`: the libtorch. `cuda`: 'auto' compiles the CUDA kernels when libtorch is a CUDA build and nvcc works; 'on' fails where they
  * cannot be compiled; 'off' leaves them out. Resolves with the folder that holds coppice.node.
  */
 export async function buildNative({
@@ -68,6 +68,7 @@ export async function buildNative({
   return join(workFolder, 'Release')
 }
 
+/** The first libtorch that can be built against; prints what was looked at. */
 async function locate() {
   const { describeCandidate, locateLibtorch } = await libtorchModule()
   const { found, tried } = locateLibtorch({ root, purpose: 'build' })
@@ -78,12 +79,12 @@ async function locate() {
   return found
 }
 
-async function useFolder(folder) {
-  const { describeCandidate, isUsable, libtorchCandidates } = await libtorchModule()
+/** The libtorch in a given folder, and no other. */
+export async function libtorchIn(folder) {
+  const { isUsable, libtorchCandidates } = await libtorchModule()
   const env = { COPPICE_LIBTORCH: folder }
   const [candidate] = libtorchCandidates({ root, purpose: 'build', env })
-  if (!isUsable(candidate)) throw new Failure(`--libtorch ${folder}: ${candidate.refused}.`)
-  say(`libtorch:\n  ${describeCandidate({ ...candidate, source: '--libtorch' })}`)
+  if (!isUsable(candidate)) throw new Failure(`No usable libtorch in ${folder}: ${candidate.refused}.`)
   return candidate
 }
 
@@ -180,6 +181,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(resolve(p
     })
     const cuda = values.cuda ? 'on' : values['no-cuda'] ? 'off' : 'auto'
     const { libtorch, out, prebuild, debug } = values
-    const folder = await buildNative({ libtorch, cuda, out, prebuild, debug })
+    const found = libtorch === undefined ? await locate() : await libtorchIn(libtorch)
+    const folder = await buildNative({ found, cuda, out, prebuild, debug })
     say(`Built ${join(folder, 'coppice.node')}`)
   })

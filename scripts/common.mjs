@@ -51,8 +51,8 @@ export function run(command, args, { cwd = root, env = {}, stdio = ['inherit', 2
   })
 }
 
-/** Runs a program and keeps what it prints; never rejects. */
-export function capture(command, args, { cwd = root, env = {} } = {}) {
+/** Runs a program and keeps what it prints, `echo` on our stderr too; never rejects. */
+export function capture(command, args, { cwd = root, env = {}, echo = false } = {}) {
   return new Promise((fulfil) => {
     const child = spawn(command, args, {
       cwd,
@@ -62,8 +62,14 @@ export function capture(command, args, { cwd = root, env = {} } = {}) {
     children.add(child)
     let stdout = ''
     let stderr = ''
-    child.stdout.on('data', (text) => (stdout += text))
-    child.stderr.on('data', (text) => (stderr += text))
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text
+      if (echo) process.stderr.write(text)
+    })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text
+      if (echo) process.stderr.write(text)
+    })
     child.once('error', (error) => {
       children.delete(child)
       fulfil({ ok: false, stdout, stderr: error.message })
