@@ -1,0 +1,44 @@
+/** What a structure makes of a network: layers of groups of weights, each group removed as a whole or not at all. */
+import type { TensorLayout } from '../../bindings/native.js'
+import type { NetworkSpec } from '../networks/spec.js'
+import type { Part } from './tiles.js'
+
+export const residualNames = ['inner', 'grouped'] as const
+
+/**
+ * What becomes of filters whose channels an addition ties to those of other layers.
+ * - `inner`: they stay, and only filters of untied channels are pruned
+ * - `grouped`: tied channels are pruned together, in all layers that make them
+ */
+export type Residual = (typeof residualNames)[number]
+
+/** One structure: a file in `structures/`. */
+export interface StructureRule {
+  /** What targets are fractions of, for messages. */
+  readonly unit: 'weights' | 'filters'
+  /** The layers that may be pruned; `layout` is that of the parameter arena. */
+  layers(spec: NetworkSpec, layout: readonly TensorLayout[], residual: Residual): PruneLayer[]
+}
+
+/** Groups that compete with each other under scope `layer`: those of one tensor, or of several that are tied. */
+export interface PruneLayer {
+  /** The node, or the tied nodes, for people. */
+  readonly name: string
+  /** Number of groups. */
+  readonly groups: number
+  /** The weights whose scores rank the groups. Each part has all the groups. */
+  readonly ranked: readonly Part[]
+  /** What is masked along with a group without being ranked, such as a filter's bias. */
+  readonly attached: readonly Part[]
+  /** What each group counts towards the target: one number for all, or one each. */
+  readonly sizes: number | Uint32Array
+  /** The most that may be removed, in the same measure. */
+  readonly removable: number
+  /** Decides by the scores which groups must stay, and sets their flags from `FREE` to `KEPT`. */
+  protect(scores: ArrayLike<number>, flags: Uint8Array): void
+}
+
+/** State of a group in the flags of a layer: a candidate, removed, or one that must stay. */
+export const FREE = 0
+export const PRUNED = 1
+export const KEPT = 2

@@ -1,0 +1,29 @@
+/** The settings of pruning with fine-tuning, as options and recipes give them. Defaults are the paper's. */
+import { z } from 'zod'
+import { fraction, fractionBetween, show } from '../numbers.js'
+import { choice, integer } from '../schemas.js'
+import { learningRateSchema } from '../training/settings.js'
+import { residualNames } from './layers.js'
+import { pruneScheduleNames } from './schedules.js'
+import { scopeNames } from './scopes.js'
+import { scoreNames } from './scores.js'
+import { structureNames } from './structures.js'
+
+export const sparsitySchema = fraction.refine((sparsity) => sparsity >= 0 && sparsity < 1, {
+  error: (issue) => `must be at least 0 and below 1, received ${show(issue.input)}`,
+})
+
+export const pruneShape = {
+  sparsity: sparsitySchema,
+  structure: choice(structureNames).default('unstructured'),
+  score: choice(scoreNames).default('magnitude'),
+  scope: choice(scopeNames).default('layer'),
+  residual: choice(residualNames).default('inner'),
+  schedule: choice(pruneScheduleNames).default('geometric'),
+  steps: integer(1).default(40),
+  epochsPerStep: integer(0).default(5),
+  learningRate: learningRateSchema.default(0.001),
+  milestones: z.array(fractionBetween(0, 1), 'expected a list of sparsities').default([]),
+  scoreEpochs: integer(1).default(5),
+  scoreLearningRate: learningRateSchema.default(0.1),
+}

@@ -1,0 +1,83 @@
+/**
+ * How one tensor is cut into groups: a tile of so many outputs × inputs × kernel positions is one group. A filter is
+ * the tile 1 × all × all, a single weight 1 × 1 × 1, all weights that read one channel all × 1 × all.
+ */
+import type { TensorLayout } from '../../bindings/native.js'
+
+/** Extent of a group along each axis, in entries; `ALL` is the whole axis. */
+export interface Tile {
+  outputs: number
+  inputs: number
+  positions: number
+}
+
+export const ALL = Number.POSITIVE_INFINITY
+
+/** The tile that is a single weight. */
+export const SINGLE: Readonly<Tile> = { outputs: 1, inputs: 1, positions: 1 }
+
+/** A tensor of the parameter arena, cut into groups. Vectors (biases, scales, shifts) have outputs only. */
+export interface Part {
+  tensor: TensorLayout
+  tile: Readonly<Tile>
+}
+
+/** Number of groups; those at the far edges may be smaller than the tile. */
+export const groupCount = (part: Part): number => {
+  const { outputs, inputs, positions, tile } = extents(part)
+  return (
+    Math.ceil(outputs / tile.outputs) *
+    Math.ceil(inputs / tile.inputs) *
+    Math.ceil(positions / tile.positions)
+  )
+}
+
+/**
+ * Visits all elements as runs of consecutive ones that lie in the same group, in the order of the arena. Groups are
+ * numbered by output, then input, then position; `start` and `end` (exclusive) are indices into the arena.
+ */
+export const eachRun = (part: Part, visit: (group: number, start: number, end: number) => void): void => {
+  const { outputs, inputs, positions, tile } = extents(part)
+  const inputGroups = Math.ceil(inputs / tile.inputs)
+  const positionGroups = Math.ceil(positions / tile.positions)
+  const wholeRows = inputGroups === 1 && positionGroups === 1
+  let start = part.tensor.offset
+  for (let output = 0; output < outputs; output++) {
+    const row = Math.floor(output / tile.outputs) * inputGroups * positionGroups
+    if (wholeRows) {
+      visit(row, start, start + inputs * positions)
+      start += inputs * positions
+      continue
+    }
+    for (let input = 0; input < inputs; input += positionGroups === 1 ? tile.inputs : 1) {
+      const group = row + Math.floor(input / tile.inputs) * positionGroups
+      if (positionGroups === 1) {
+        const end = start + Math.min(tile.inputs, inputs - input) * positions
+        visit(group, start, end)
+        start = end
+        continue
+      }
+      for (let position = 0, index = group; position < positions; position += tile.positions, index++) {
+        const end = start + Math.min(tile.positions, positions - position)
+        visit(index, start, end)
+        start = end
+      }
+    }
+  }
+}
+
+/** A tensor's axes, and its tile cut to them. */
+const extents = ({ tensor, tile }: Part) => {
+  const [outputs = 0, inputs = 1, ...kernel] = tensor.shape
+  const positions = kernel.reduce((product, size) => product * size, 1)
+  return {
+    outputs,
+    inputs,
+    positions,
+    tile: {
+      outputs: Math.min(tile.outputs, outputs),
+      inputs: Math.min(tile.inputs, inputs),
+      positions: Math.min(tile.positions, positions),
+    },
+  }
+}
