@@ -36,7 +36,8 @@ export const compact = (
   requireLength('parameters', parameters, trained)
   requireLength('mask', mask, trained)
   requireLength('buffers', buffers, statistics)
-  const masked = parameters.map((value: number, index: number) => (mask[index] === 0 ? 0 : value))
+  const masked = parameters.slice()
+  for (let index = 0; index < mask.length; index++) if (mask[index] === 0) masked[index] = 0
   const spaces = channelSpaces(spec)
   const live = liveChannels(spec, spaces, (node, kind) => {
     const tensor = layout.find((entry) => entry.node === node && entry.kind === kind)
@@ -93,7 +94,14 @@ const gather = <Arena extends Floats | Uint8Array>(arena: Arena, cuts: readonly 
   for (const cut of cuts) {
     const run = positions(cut)
     const width = (cut.tensor.shape[1] ?? 1) * run
+    const wholeRows = cut.columns.length * run === width
     for (const row of cut.rows) {
+      if (wholeRows) {
+        const from = cut.tensor.offset + row * width
+        result.set(arena.subarray(from, from + width), to)
+        to += width
+        continue
+      }
       for (const column of cut.columns) {
         const from = cut.tensor.offset + row * width + column * run
         for (let index = 0; index < run; index++) result[to++] = arena[from + index] ?? 0

@@ -61,10 +61,13 @@ interface Links {
 const linksOf = (weights: Floats, rows: number, columns: number, zero: Uint8Array | undefined): Links => {
   const flags = new Uint8Array(rows * columns)
   const positions = weights.length / flags.length
-  for (let link = 0; link < flags.length; link++) {
-    if (zero?.[link % columns] === 1) continue
-    for (let index = link * positions; index < (link + 1) * positions && flags[link] === 0; index++) {
-      if (weights[index] !== 0) flags[link] = 1
+  for (let row = 0, link = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, link++) {
+      if (zero?.[column] === 1) continue
+      let index = link * positions
+      const end = index + positions
+      while (index < end && weights[index] === 0) index++
+      if (index < end) flags[link] = 1
     }
   }
   return { flags, columns }
@@ -118,12 +121,15 @@ const markRead = (
   columnRun: number,
 ): boolean => {
   let changed = false
-  for (let link = 0; link < flags.length; link++) {
-    if (flags[link] === 0) continue
-    const channel = Math.floor((link % columns) / columnRun)
-    if (own[channel] === 1 || rows[Math.floor(link / columns / rowRun)] !== 1) continue
-    own[channel] = 1
-    changed = true
+  for (let row = 0; row * columns < flags.length; row++) {
+    if (rows[Math.floor(row / rowRun)] !== 1) continue
+    for (let channel = 0; channel < own.length; channel++) {
+      if (own[channel] === 1) continue
+      const start = row * columns + channel * columnRun
+      if (!flags.subarray(start, start + columnRun).includes(1)) continue
+      own[channel] = 1
+      changed = true
+    }
   }
   return changed
 }

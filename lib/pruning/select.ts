@@ -33,7 +33,7 @@ export const pruneLowest = async (rankings: readonly Ranking[], amount: number):
       await breathe()
     }
     // Only the first digit's histogram holds all candidates.
-    if (digit === 0 && histogram.reduce((sum, size) => sum + size, 0) <= amount) {
+    if (digit === 0 && histogram.reduce((total, size) => total + size, 0) <= amount) {
       for (const ranking of rankings) pruneAll(ranking)
       return
     }
@@ -62,15 +62,20 @@ const addToHistogram = (
   const { scores, sizes, flags } = ranking
   const digits = scores.BYTES_PER_ELEMENT / 2
   const halves = new Uint16Array(scores.buffer, scores.byteOffset, scores.length * digits)
-  for (let group = 0; group < flags.length; group++) {
-    if (flags[group] !== FREE || !matches(halves, group * digits + place + 1, leading)) continue
-    const digit = halves[group * digits + place] ?? 0
-    histogram[digit] = (histogram[digit] ?? 0) + (typeof sizes === 'number' ? sizes : (sizes[group] ?? 0))
+  const known = leading.length
+  const nearest = leading[0]
+  const one = typeof sizes === 'number' ? sizes : 0
+  for (let group = 0, at = place; group < flags.length; group++, at += digits) {
+    if (flags[group] !== FREE) continue
+    // Most candidates differ in the first digit that is compared, the one before `place`.
+    if (known > 0 && (halves[at + 1] !== nearest || !matches(halves, at + 1, leading))) continue
+    const digit = halves[at] ?? 0
+    histogram[digit] = (histogram[digit] ?? 0) + (typeof sizes === 'number' ? one : (sizes[group] ?? 0))
   }
 }
 
 const matches = (halves: Uint16Array, at: number, leading: Uint16Array): boolean => {
-  for (let index = 0; index < leading.length; index++) {
+  for (let index = 1; index < leading.length; index++) {
     if (halves[at + index] !== leading[index]) return false
   }
   return true
