@@ -1,4 +1,5 @@
 /** What to say when the addon cannot be loaded: what was tried, why each was refused, and what to do. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CoppiceError } from '../lib/errors.js'
 import { type BuiltAgainst, describeCandidate, type LibtorchCandidate } from './libtorch.js'
@@ -42,9 +43,18 @@ function advice(root: string, reason = ''): string[] {
       'a library is damaged or missing: install that libtorch again, or point COPPICE_LIBTORCH to another',
     ]
   return [
-    `run 'npm run setup' in ${root}: it installs a libtorch if none is found, and builds the addon against it`,
+    setupCommand(root),
     'or point COPPICE_LIBTORCH to a fitting libtorch (the torch folder of a Python, or an unpacked libtorch)',
   ]
+}
+
+/** A clone, an unpacked bundle and an installed package are set up differently. */
+function setupCommand(root: string): string {
+  if (existsSync(join(root, 'install.sh')))
+    return `run ./install.sh in ${root}: it builds the addon against the torch of python3`
+  if (existsSync(join(root, 'package-lock.json')))
+    return `run 'npm run setup' in ${root}: it installs a libtorch if none is found, and builds the addon against it`
+  return `install a torch (python3 -m pip install torch), then run 'npm run build:native' in ${root}`
 }
 
 function glibcVersion(): string | undefined {

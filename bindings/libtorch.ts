@@ -101,9 +101,9 @@ export const isUsable = (candidate: LibtorchCandidate): candidate is Libtorch =>
 /** One line for people: `python: /opt/venv/.../torch, libtorch 2.13.0+cpu`, or the reason why not. */
 export function describeCandidate(candidate: LibtorchCandidate): string {
   const { source, path, version, refused } = candidate
-  const place = path === undefined ? source : `${source}: ${path}`
-  if (refused !== undefined) return `${place}: refused, ${refused}`
-  return `${place}: libtorch ${version}${candidate.cuda ? ' with CUDA' : ''}`
+  if (path === undefined) return `${source}: ${refused}`
+  if (refused !== undefined) return `${source}: ${path}: refused, ${refused}`
+  return `${source}: ${path}: libtorch ${version}${candidate.cuda ? ' with CUDA' : ''}`
 }
 
 /** `2.13` of `2.13.0+cpu`. */

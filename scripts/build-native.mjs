@@ -21,17 +21,11 @@ import {
 } from './common.mjs'
 
 /**
- * `found`: the libtorch. `cuda`: 'auto' compiles the CUDA kernels when libtorch is a CUDA build and nvcc works; 'on' fails where they
- * cannot be compiled; 'off' leaves them out. Resolves with the folder that holds coppice.node.
+ * Builds against the libtorch `found`; resolves with the folder that holds coppice.node. `cuda`: 'auto' compiles the
+ * CUDA kernels when libtorch is a CUDA build and nvcc works; 'on' fails where they cannot be compiled; 'off' leaves
+ * them out.
  */
-export async function buildNative({
-  libtorch,
-  cuda = 'auto',
-  out = 'build',
-  prebuild = false,
-  debug = false,
-} = {}) {
-  const found = libtorch === undefined ? await locate() : await useFolder(libtorch)
+export async function buildNative({ found, cuda = 'auto', out = 'build', prebuild = false, debug = false }) {
   const workFolder = resolve(root, out)
   const type = debug ? 'Debug' : 'Release'
   const decision = await decideCuda(found, cuda)
@@ -74,10 +68,14 @@ async function locate() {
   const { found, tried } = locateLibtorch({ root, purpose: 'build' })
   say('libtorch:')
   for (const candidate of tried) say(`  ${describeCandidate(candidate)}`)
-  if (found === undefined)
-    throw new Failure("No usable libtorch: run 'npm run setup', which installs one, or set COPPICE_LIBTORCH.")
+  if (found === undefined) throw new Failure(`No usable libtorch: ${howToGetOne()}`)
   return found
 }
+
+const howToGetOne = () =>
+  existsSync(join(root, 'scripts', 'setup.mjs'))
+    ? "run 'npm run setup', which installs one, or set COPPICE_LIBTORCH to the torch folder of a Python."
+    : 'set COPPICE_LIBTORCH to the torch folder of a Python that has one.'
 
 /** The libtorch in a given folder, and no other. */
 export async function libtorchIn(folder) {
@@ -167,21 +165,26 @@ function tryResolve(name) {
   }
 }
 
+/** What the command line asks of `buildNative`; prints the libtorch candidates. */
+export async function nativeOptions() {
+  const { values } = parseArgs({
+    options: {
+      libtorch: { type: 'string' },
+      cuda: { type: 'boolean' },
+      'no-cuda': { type: 'boolean' },
+      out: { type: 'string' },
+      prebuild: { type: 'boolean' },
+      debug: { type: 'boolean' },
+    },
+  })
+  const { libtorch, out, prebuild, debug } = values
+  const cuda = values.cuda ? 'on' : values['no-cuda'] ? 'off' : 'auto'
+  const found = libtorch === undefined ? await locate() : await libtorchIn(libtorch)
+  return { found, cuda, out, prebuild, debug }
+}
+
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(resolve(process.argv[1])).href)
   await main(async () => {
-    const { values } = parseArgs({
-      options: {
-        libtorch: { type: 'string' },
-        cuda: { type: 'boolean' },
-        'no-cuda': { type: 'boolean' },
-        out: { type: 'string' },
-        prebuild: { type: 'boolean' },
-        debug: { type: 'boolean' },
-      },
-    })
-    const cuda = values.cuda ? 'on' : values['no-cuda'] ? 'off' : 'auto'
-    const { libtorch, out, prebuild, debug } = values
-    const found = libtorch === undefined ? await locate() : await libtorchIn(libtorch)
-    const folder = await buildNative({ found, cuda, out, prebuild, debug })
+    const folder = await buildNative(await nativeOptions())
     say(`Built ${join(folder, 'coppice.node')}`)
   })

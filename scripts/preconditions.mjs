@@ -20,18 +20,22 @@ export function platformProblem() {
   return undefined
 }
 
-/** Throws a Failure that lists all that is missing. Checked again only when the tools on the PATH change. */
-export async function checkPreconditions() {
+/**
+ * Throws a Failure that lists all that is missing. Checked again only when the tools on the PATH change. `pip` is
+ * asked for where libtorch may have to be installed.
+ */
+export async function checkPreconditions({ pip = true } = {}) {
   const problem = platformProblem()
   if (problem !== undefined) throw new Failure(problem)
   const tools = ['c++', 'g++', 'clang++', 'cmake', 'ninja', 'make', 'python3'].map(
     (name) => which(name) ?? '',
   )
-  const stamp = JSON.stringify([process.version, process.env.CXX ?? '', ...tools])
+  const stamp = JSON.stringify([pip, process.version, process.env.CXX ?? '', ...tools])
   await unlessStamped(join(root, 'node_modules', '.coppice', 'preconditions'), stamp, async () => {
     const missing = [nodeProblem(), await compilerProblem(), await cmakeProblem(), generatorProblem()]
     const own = existsSync(join(root, '.libtorch', 'torch'))
-    if (!own && !process.env.COPPICE_LIBTORCH && !process.env.LIBTORCH) missing.push(await pipProblem())
+    if (pip && !own && !process.env.COPPICE_LIBTORCH && !process.env.LIBTORCH)
+      missing.push(await pipProblem())
     const found = missing.filter((text) => text !== undefined)
     if (found.length > 0)
       throw new Failure(`This machine lacks what Coppice is built with:\n${found.join('\n')}`)
