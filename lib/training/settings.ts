@@ -1,0 +1,48 @@
+/** The settings of training as options and recipes give them: schemas, and the defaults that depend on the network. */
+import { z } from 'zod'
+import type { Network } from '../networks/network.js'
+import { fraction, show } from '../numbers.js'
+import { choice, integer, strict } from '../schemas.js'
+import type { TrainingPlan } from './loop.js'
+import { optimiserSchema } from './optimiser.js'
+
+/** Random crops of the image padded by 4 pixels, and flips. */
+const STANDARD = Object.freeze({ pad: 4, flip: true })
+
+/** Schema of the augmentation: `standard`, `none`, or `{ pad, flip }`. */
+const augmentSchema = z
+  .union([z.literal('standard'), z.literal('none'), strict({ pad: integer(0), flip: z.boolean() })], {
+    error: (issue) => `expected "standard", "none" or { pad, flip }, received ${show(issue.input)}`,
+  })
+  .default('standard')
+
+export const learningRateSchema = fraction.refine((rate) => rate > 0, {
+  error: (issue) => `must be greater than 0, received ${show(issue.input)}`,
+})
+
+export const epochsSchema = integer(1)
+
+/** What pre-training and fine-tuning share. */
+export const settingsShape = {
+  optimiser: optimiserSchema.optional(),
+  batchSize: integer(1).default(128),
+  precision: choice(['fp32', 'bf16', 'fp64']).optional(),
+  augment: augmentSchema,
+  seed: integer(0).default(0),
+}
+
+export type Settings = z.output<ReturnType<typeof strict<typeof settingsShape>>>
+
+/** The settings as the training loop takes them; `network` decides what was left open. */
+export const resolveSettings = (
+  network: Network,
+  settings: Settings,
+  own: Pick<TrainingPlan, 'optimiser'>,
+): Pick<TrainingPlan, 'optimiser' | 'batchSize' | 'precision' | 'augmentation' | 'seed'> => ({
+  optimiser: settings.optimiser ?? own.optimiser,
+  batchSize: settings.batchSize,
+  precision: settings.precision ?? (network.type === 'float64' ? 'fp64' : 'fp32'),
+  augmentation:
+    settings.augment === 'standard' ? STANDARD : settings.augment === 'none' ? null : settings.augment,
+  seed: settings.seed,
+})

@@ -1,0 +1,88 @@
+/** Training as users call it: `train(network, data, { objective, epochs })`. */
+import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import type { Dataset } from '../data/dataset.js'
+import { invalid } from '../errors.js'
+import { settle } from '../jobs.js'
+import { defaultOptimiser } from '../networks/index.js'
+import type { Network } from '../networks/network.js'
+import { fraction } from '../numbers.js'
+import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
+import { parse, strict } from '../schemas.js'
+import { type EpochResult, FIRST_STEP, type TrainHooks, trainingLoop } from './loop.js'
+import type { Optimiser } from './optimiser.js'
+import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
+import { epochsSchema, learningRateSchema, resolveSettings, settingsShape } from './settings.js'
+
+const schema = strict({
+  ...settingsShape,
+  objective: objectiveSchema.optional(),
+  epochs: epochsSchema,
+  learningRate: learningRateSchema.optional(),
+  schedule: scheduleSchema.optional(),
+  rampEpochs: fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' }).default(0),
+})
+
+/** Settings that pre-training and fine-tuning share. */
+export interface TrainingSettings {
+  /** Default: the network's own (`defaultOptimiser`). */
+  optimiser?: Optimiser | undefined
+  /** Default 128. */
+  batchSize?: number | undefined
+  /** `bf16` keeps fp32 master weights. Default: `fp64` for float64 networks, else `fp32`. */
+  precision?: Precision | undefined
+  /** `standard`: random crops of the image padded by 4 pixels, and flips. Default `standard`. */
+  augment?: 'standard' | 'none' | NativeAugmentation | undefined
+  /** With epoch and sample, the key of all randomness; default 0. */
+  seed?: number | undefined
+}
+
+export interface TrainOptions extends TrainingSettings, TrainHooks {
+  /** What a batch's loss is. Default: what the network was trained with before, or `natural()`. */
+  objective?: Objective | undefined
+  /** Passes over the data. */
+  epochs: number
+  /** Default: the network's own. */
+  learningRate?: number | undefined
+  /** The learning rate over the epochs. Default: the network's own. */
+  schedule?: LearningRateSchedule | undefined
+  /** Epochs over which a robust objective's ε grows linearly from 0; default 0. */
+  rampEpochs?: number | undefined
+}
+
+/** The last epoch, and what was trained for. */
+export interface TrainSummary extends EpochResult {
+  objective: Objective
+}
+
+/**
+ * Trains a network in place, and lets it remember the objective. Momentum starts from zero.
+ *
+ * @throws CoppiceError `ERR_DIVERGED` when the loss becomes NaN or infinite; the signal's reason when aborted, which
+ * takes effect within one batch and leaves the network as it is after that batch
+ */
+export async function train(
+  network: Network,
+  dataset: Dataset,
+  options: TrainOptions,
+): Promise<TrainSummary> {
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
+  const settings = parse(schema, rest, 'train')
+  const own = defaultOptimiser(network.spec)
+  const plan = {
+    ...resolveSettings(network, settings, own),
+    objective: settings.objective ?? network.history.objective ?? natural(),
+    epochs: settings.epochs,
+    learningRate: settings.learningRate ?? own.learningRate,
+    schedule: settings.schedule ?? own.schedule,
+    rampEpochs: settings.rampEpochs,
+    learn: { kind: 'weights' },
+  } as const
+  if (dataset.length === 0) throw invalid('train: the data set is empty')
+  network.history = { objective: plan.objective }
+  if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
+  const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint }
+  const { last } = await trainingLoop(network, dataset, plan, hooks, start ?? FIRST_STEP)
+  if (last === null)
+    throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)
+  return { ...last, objective: plan.objective }
+}
