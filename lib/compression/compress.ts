@@ -1,0 +1,233 @@
+/**
+ * Prune, fine-tune, and again: `for await (const step of compress(network, data, { sparsity: 0.9 }))`.
+ * One objective serves all of it, the one the network was trained with unless another is named.
+ */
+import type { Floats } from '../../bindings/native.js'
+import type { Dataset } from '../data/dataset.js'
+import { invalid } from '../errors.js'
+import { hash32 } from '../hash.js'
+import { settle } from '../jobs.js'
+import { defaultOptimiser } from '../networks/index.js'
+import type { Network } from '../networks/network.js'
+import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
+import type { Residual } from '../pruning/layers.js'
+import { pruneMask } from '../pruning/mask.js'
+import type { PruneSchedule } from '../pruning/schedules.js'
+import type { Scope } from '../pruning/scopes.js'
+import type { Score } from '../pruning/scores.js'
+import { pruneShape } from '../pruning/settings.js'
+import type { Structure } from '../pruning/structures.js'
+import { parse, strict } from '../schemas.js'
+import {
+  type Checkpointer,
+  FIRST_STEP,
+  type TrainCursor,
+  type TrainHooks,
+  type TrainingPlan,
+  type TrainProgress,
+  trainingLoop,
+} from '../training/loop.js'
+import { sgd } from '../training/optimiser.js'
+import { resolveSettings, settingsShape } from '../training/settings.js'
+import type { TrainingSettings } from '../training/train.js'
+import { type PlannedStep, planSteps } from './plan.js'
+
+export interface CompressOptions extends TrainingSettings {
+  /** Fraction of the prunable weights to remove; for the structure `filter`, of the filters. 0 ≤ sparsity < 1. */
+  sparsity: number
+  /** What is removed together. Default `unstructured`. */
+  structure?: Structure | undefined
+  /** How weights are ranked. Default `magnitude`. `learned` trains HYDRA's scores first, at each step. */
+  score?: Score | undefined
+  /** Among whom they are ranked. Default `layer`. */
+  scope?: Scope | undefined
+  /** Whether filters tied by an addition stay (`inner`, the default) or go together (`grouped`). */
+  residual?: Residual | undefined
+  /** Sparsity as a function of the step. Default `geometric`. */
+  schedule?: PruneSchedule | undefined
+  /** Pruning steps; default 40. */
+  steps?: number | undefined
+  /** Epochs of fine-tuning after each step; default 5. 0 prunes without fine-tuning. */
+  epochsPerStep?: number | undefined
+  /** Constant learning rate of fine-tuning; default 0.001. */
+  learningRate?: number | undefined
+  /** Default: what the network was trained with. */
+  objective?: Objective | undefined
+  /** Sparsities that one of the steps shall meet exactly, such as [0.5, 0.75]. Default none. */
+  milestones?: readonly number[] | undefined
+  /** Epochs of learning the scores, and their SGD's learning rate (cosine); defaults 5 and 0.1. */
+  scoreEpochs?: number | undefined
+  scoreLearningRate?: number | undefined
+
+  /** Stops within one batch; a checkpoint is saved, and the signal's reason thrown. */
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: CompressProgress) => void) | undefined
+  onWarning?: ((message: string) => void) | undefined
+  checkpoint?: Checkpointer<CompressCursor> | undefined
+  /** Where to go on, on a network whose weights, mask and moments are as they were there. */
+  start?: { cursor: CompressCursor; scores?: Floats | undefined } | undefined
+}
+
+export interface CompressStep {
+  /** From 1 to `steps`. */
+  step: number
+  steps: number
+  /** Fraction of all prunable weights that is zero now. */
+  sparsity: number
+  /** What the step aimed at: of weights, or of filters for the structure `filter`. */
+  target: number
+  filters?: { total: number; pruned: number }
+  /** Whether `target` is a milestone, or the end. */
+  milestone: boolean
+  /** The objective of fine-tuning; none without fine-tuning. */
+  objective?: Objective
+  /** Whether it is the objective of pre-training. */
+  matched?: boolean
+  /** Loss and accuracy (percent) of the last epoch of fine-tuning, on what the objective trained on. */
+  loss?: number
+  accuracy?: number
+}
+
+/** Progress of training within a step. */
+export interface CompressProgress extends TrainProgress {
+  pruneStep: number
+  pruneSteps: number
+  phase: 'scores' | 'fineTune'
+}
+
+/** Where compression stands. Plain data. */
+export interface CompressCursor {
+  /** The pruning step in progress, from 1. */
+  step: number
+  /** `prune`: nothing of the step is done; `scores`, `fineTune`: `train` says how much of that. */
+  phase: 'prune' | 'scores' | 'fineTune'
+  train: TrainCursor
+  /** What the step's pruning did, once it is done. */
+  pruned?: Pick<CompressStep, 'sparsity' | 'filters'>
+}
+
+const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSchema.optional() })
+
+/**
+ * Prunes a network in place, in steps with fine-tuning after each; yields after every step. Momentum starts from zero
+ * at each step, and what is pruned stays zero.
+ *
+ * @throws CoppiceError for wrong options, for a target that cannot be met, and `ERR_DIVERGED` as `train` does
+ */
+export async function* compress(
+  network: Network,
+  dataset: Dataset,
+  options: CompressOptions,
+): AsyncGenerator<CompressStep, void, undefined> {
+  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
+  const settings = parse(schema, rest, 'compress')
+  const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
+  const trainedWith = network.history.objective
+  const objective = settings.objective ?? trainedWith
+  if (objective === undefined && (epochsPerStep > 0 || settings.score === 'learned')) {
+    throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
+  }
+  const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
+  const plan = planSteps(schedule, sparsity, steps, milestones)
+  let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
+  let scores = start?.scores
+
+  const trainPhase = async (phase: 'scores' | 'fineTune', details: PhaseDetails): Promise<TrainCursor> => {
+    const here = { ...cursor, phase }
+    const hooks: TrainHooks = {
+      signal,
+      onWarning,
+      ...(onProgress && {
+        onProgress: (progress) => onProgress({ ...progress, pruneStep: here.step, pruneSteps: steps, phase }),
+      }),
+      ...(checkpoint && {
+        checkpoint: {
+          dueIn: () => checkpoint.dueIn(),
+          save: (train, learned) => checkpoint.save({ ...here, train }, learned),
+        },
+      }),
+    }
+    // Each step and phase has random numbers of its own.
+    const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
+    const phasePlan: TrainingPlan = { ...shared, rampEpochs: 0, ...details, seed }
+    const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
+    scores = result.scores
+    return { ...FIRST_STEP, last: result.last }
+  }
+
+  for (; cursor.step <= steps; cursor = { step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }) {
+    const { sparsity: target, milestone } = plan[cursor.step - 1] as PlannedStep
+    signal?.throwIfAborted()
+    if (cursor.phase !== 'fineTune') {
+      if (settings.score === 'learned' && objective !== undefined) {
+        if (cursor.phase === 'prune') await settle(() => network.handle.resetMoments(), signal)
+        await trainPhase('scores', {
+          objective,
+          epochs: settings.scoreEpochs,
+          optimiser: sgd(),
+          learningRate: settings.scoreLearningRate,
+          schedule: { kind: 'cosine' },
+          learn: { kind: 'scores', keep: 1 - target },
+        })
+      }
+      const pruned = await prune(network, settings, target, scores)
+      scores = undefined
+      cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
+    }
+    let last: TrainCursor['last'] = null
+    if (objective !== undefined && epochsPerStep > 0) {
+      network.history = { ...network.history, fineTunedWith: objective }
+      const done = await trainPhase('fineTune', {
+        objective,
+        epochs: epochsPerStep,
+        learningRate: settings.learningRate,
+        schedule: { kind: 'constant' },
+        learn: { kind: 'weights' },
+      })
+      last = done.last
+    }
+    yield {
+      step: cursor.step,
+      steps,
+      target,
+      milestone,
+      sparsity: cursor.pruned?.sparsity ?? 0,
+      ...(cursor.pruned?.filters && { filters: cursor.pruned.filters }),
+      ...(last && objective && { objective, loss: last.loss, accuracy: last.accuracy }),
+      ...(last && objective && trainedWith && { matched: sameObjective(objective, trainedWith) }),
+    }
+    if (cursor.step < steps && (checkpoint?.dueIn() ?? 1) <= 0) {
+      await checkpoint?.save({ step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }, undefined)
+    }
+  }
+}
+
+type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'rampEpochs'> &
+  Partial<Pick<TrainingPlan, 'optimiser'>>
+
+/** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */
+async function prune(
+  network: Network,
+  settings: { structure: Structure; score: Score; scope: Scope; residual: Residual; seed: number },
+  target: number,
+  learnedScores: Floats | undefined,
+): Promise<Pick<CompressStep, 'sparsity' | 'filters'>> {
+  const { structure, score, scope, residual, seed } = settings
+  const { handle } = network
+  const { mask, report } = await pruneMask({
+    spec: network.spec,
+    layout: network.parameterLayout,
+    parameters: await settle(() => handle.read('parameters')),
+    previous: await settle(() => handle.read('mask')),
+    structure,
+    score,
+    scope,
+    residual,
+    sparsity: target,
+    seed,
+    ...(learnedScores !== undefined && { learnedScores }),
+  })
+  await settle(() => handle.write('mask', mask))
+  await settle(() => handle.resetMoments())
+  return { sparsity: report.sparsity, ...(report.filters && { filters: report.filters }) }
+}

@@ -1,0 +1,135 @@
+/**
+ * A recipe carried out: pre-train → (prune → fine-tune)×steps → evaluate, every branch from the same dense network.
+ * A rolling checkpoint holds all there is to know about where the run stands, so that it goes on from there with the
+ * same bits.
+ */
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import type { Device } from '../../bindings/native.js'
+import { CoppiceError } from '../errors.js'
+import { describeNetwork } from '../networks/describe.js'
+import { describeEnvironment, environmentChanges } from '../runs/environment.js'
+import { readJson, writeJson } from '../runs/files.js'
+import type { Recipe } from '../runs/recipe.js'
+import { branchesOf } from '../runs/resolve.js'
+import type { ResultRow, RunResult } from '../runs/result.js'
+import { Run, type RunEnvironment, readRunRecipe, requireFree } from '../runs/run.js'
+import { type Prepared, prepare } from './prepare.js'
+import { type RunHooks, Session } from './session.js'
+import { branchStage, pretrainStage, tellMismatches } from './stages.js'
+
+/**
+ * Carries out a recipe in a new run directory.
+ *
+ * @throws CoppiceError for anything wrong with recipe, data, device or directory, before anything is written; for
+ * divergence and a full disk later, after which the run resumes from its last checkpoint; the signal's reason
+ */
+export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = {}): Promise<RunResult> {
+  await requireFree(path)
+  const prepared = await prepare(recipe)
+  try {
+    const environment = await environmentOf(prepared)
+    const run = await Run.create(path, prepared.recipe, environment)
+    return await closing(run, async () => {
+      const session = Session.start(run, prepared, hooks)
+      session.event({ event: 'start', identity: prepared.identity, network: prepared.spec.name })
+      tellMismatches(session)
+      return execute(session)
+    })
+  } finally {
+    prepared.dispose()
+  }
+}
+
+export interface ResumeOptions extends RunHooks {
+  /** Default: those the run was started with. Others may change the last bits, which is told in a warning. */
+  device?: Device | undefined
+  threads?: number | undefined
+}
+
+/** Goes on with an interrupted run; a finished one just gives its result. */
+export async function resumeRun(path: string, options: ResumeOptions = {}): Promise<RunResult> {
+  const run = await Run.open(path)
+  return closing(run, async () => {
+    if (existsSync(run.result)) return (await readJson(run.result)) as RunResult
+    const recipe = await readRunRecipe(path)
+    const before = await run.readEnvironment()
+    const { device = recipe.device, threads = recipe.threads ?? before.threads } = options
+    const prepared = await prepare({ ...recipe, device, threads })
+    try {
+      requireSame(path, before, prepared)
+      const session = await Session.resume(run, prepared, options)
+      const changes = environmentChanges(before, await describeEnvironment(device))
+      session.event({ event: 'resume', changes })
+      if (changes.length > 0) {
+        session.warn(`resumed in another environment (${changes.join('; ')}): the last bits may differ`)
+      }
+      return await execute(session)
+    } finally {
+      prepared.dispose()
+    }
+  })
+}
+
+async function execute(session: Session): Promise<RunResult> {
+  const { run, prepared } = session
+  const { recipe, identity, spec, data } = prepared
+  const rows: ResultRow[] = [await pretrainStage(session)]
+  if (recipe.prune !== undefined) {
+    for (const branch of branchesOf(recipe)) rows.push(...(await branchStage(session, branch)))
+  }
+  const { parameters, macs } = describeNetwork(spec)
+  const warnings = run.metrics.events.filter((event) => event.event === 'warning')
+  const result: RunResult = {
+    name: recipe.name,
+    identity,
+    seed: recipe.seed,
+    network: { name: spec.name, parameters, macs },
+    data: data.train.name,
+    objective: recipe.pretrain.objective,
+    attack: recipe.evaluate.attack,
+    rows,
+    warnings: warnings.map(({ message }) => String(message)),
+    seconds: session.seconds,
+  }
+  session.event({ event: 'finish', seconds: result.seconds })
+  await run.metrics.flush()
+  await writeJson(run.result, result)
+  await rm(run.checkpoint('latest'), { force: true })
+  return result
+}
+
+const environmentOf = async ({
+  recipe,
+  identity,
+  data,
+  fingerprints,
+}: Prepared): Promise<RunEnvironment> => ({
+  identity,
+  seed: recipe.seed,
+  ...(await describeEnvironment(recipe.device)),
+  data: { name: data.train.name, ...fingerprints },
+})
+
+/** A run is only resumed on what it was started with. */
+const requireSame = (path: string, before: RunEnvironment, now: Prepared): void => {
+  if (before.identity === now.identity) return
+  const changed = (['train', 'validation', 'test'] as const).find(
+    (set) => before.data[set] !== now.fingerprints[set],
+  )
+  throw new CoppiceError(
+    'ERR_FILE',
+    changed === undefined
+      ? `cannot resume ${path}: its recipe.json was changed since the run began; start a new run instead`
+      : `cannot resume ${path}: the ${changed} images of ${before.data.name} are not those it was started with`,
+  )
+}
+
+/** Closes the run directory whatever happens; an earlier error is the one that counts. */
+const closing = async <T>(run: Run, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } finally {
+    await run.close()
+  }
+}

@@ -1,0 +1,237 @@
+/** The stages of a run: pre-training, one branch of pruning and fine-tuning, the evaluation of one network. */
+import { existsSync } from 'node:fs'
+import type { Device } from '../../bindings/native.js'
+import type { Dataset } from '../data/index.js'
+import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
+import { settle } from '../jobs.js'
+import { describeNetwork } from '../networks/describe.js'
+import { Network } from '../networks/network.js'
+import { describeObjective } from '../objectives/index.js'
+import { remainingMacs, sparsity } from '../pruning/sparsity.js'
+import { readModel, writeModel } from '../runs/checkpoint.js'
+import { readJson, writeJson } from '../runs/files.js'
+import { type Branch, branchesOf } from '../runs/resolve.js'
+import { type OutcomeFile, outcomeFile, type ResultRow } from '../runs/result.js'
+import { FIRST_STEP } from '../training/loop.js'
+import { train } from '../training/train.js'
+import { type CompressStep, compress } from './compress.js'
+import { planSteps } from './plan.js'
+import type { Place, Session } from './session.js'
+import { evaluationWork, trainingWork } from './work.js'
+
+const DENSE = 'dense'
+
+/** What a model file of a run remembers of how it came about. */
+interface Notes {
+  branch: string
+  step: CompressStep | null
+}
+
+/** Trains the dense network, or takes it as it is, and evaluates it. */
+export async function pretrainStage(session: Session): Promise<ResultRow> {
+  const { run, prepared, place, hooks } = session
+  const { recipe, network, data } = prepared
+  const { epochs, objective, from: _, ...settings } = recipe.pretrain
+  const work = trainingWork(objective)
+  if (place.stage === 'pretrain') {
+    network.history = { objective }
+    if (epochs > 0) {
+      await train(network, data.train, {
+        ...settings,
+        objective,
+        epochs,
+        seed: recipe.seed,
+        signal: hooks.signal,
+        start: place.train ?? undefined,
+        checkpoint: session.checkpointer((cursor) => ({ stage: 'pretrain', train: cursor })),
+        onEpoch: (epoch) => session.event({ event: 'epoch', stage: 'pretrain', ...epoch }),
+        onWarning: (message) => session.warn(`pre-training: ${message}`),
+        onProgress: ({ epoch, samples, totalSamples, loss }) =>
+          session.progress(`pre-train ${epoch}/${epochs}`, work, {
+            done: samples,
+            total: totalSamples,
+            loss,
+          }),
+      })
+    }
+    const notes: Notes = { branch: DENSE, step: null }
+    await writeModel(run.checkpoint(DENSE), await network.read(), { notes })
+    await session.save(placeAfter(session, undefined))
+  }
+  session.advance(epochs * data.train.length * work)
+  const held = { network, notes: { branch: DENSE, step: null } }
+  return evaluationStage(session, DENSE, place.stage === 'pretrain' ? held : undefined)
+}
+
+/** Prunes and fine-tunes the dense network in one way, and evaluates it at each milestone. */
+export async function branchStage(session: Session, branch: Branch): Promise<ResultRow[]> {
+  const { run, prepared, hooks, place } = session
+  const { recipe, network, data } = prepared
+  const { prune, pretrain } = recipe
+  if (prune === undefined) return []
+  const { keep, milestones, ...settings } = prune
+  const epochsPerStep = branch.objective === undefined ? 0 : prune.epochsPerStep
+  const scoring = prune.score === 'learned' ? prune.scoreEpochs : 0
+  const tuneWork = trainingWork(branch.objective ?? pretrain.objective)
+  const stepWork = data.train.length * tuneWork * (epochsPerStep + scoring)
+  const rows = new Map<string, ResultRow>()
+  if (isDone(session, branch)) {
+    session.advance(prune.steps * stepWork)
+  } else {
+    const here = place.stage === 'branch' && place.branch === branch.name ? place.compress : null
+    if (here === null) await network.write(await readModel(run.checkpoint(DENSE)))
+    const cursor = here ?? { step: 1, phase: 'prune', train: FIRST_STEP }
+    session.advance((cursor.step - 1) * stepWork)
+    const steps = compress(network, data.train, {
+      ...settings,
+      milestones,
+      epochsPerStep,
+      objective: branch.objective,
+      seed: recipe.seed,
+      signal: hooks.signal,
+      start: { cursor, scores: here === null ? undefined : session.scores },
+      checkpoint: session.checkpointer((at) => ({ stage: 'branch', branch: branch.name, compress: at })),
+      onWarning: (message) => session.warn(`${branch.name}: ${message}`),
+      onProgress: ({ pruneStep, pruneSteps, samples, totalSamples, phase, loss }) =>
+        session.progress(
+          `${branch.name} ${pruneStep}/${pruneSteps}${phase === 'scores' ? ' scores' : ''}`,
+          tuneWork,
+          { done: samples, total: totalSamples, loss },
+        ),
+    })
+    for await (const step of steps) {
+      session.event({ event: 'step', branch: branch.name, ...step })
+      session.advance(stepWork)
+      const name = rowName(branch, step.target)
+      const notes: Notes = { branch: branch.name, step }
+      if (step.milestone) {
+        await writeModel(run.checkpoint(name), await network.read(), { notes })
+        await session.save(placeAfter(session, branch, step))
+        rows.set(name, await evaluationStage(session, name, { network, notes }))
+      } else if (keep === 'steps') {
+        const file = run.checkpoint(`${branch.name}-step${step.step}`)
+        await writeModel(file, await network.read(), { notes })
+      }
+    }
+  }
+  const planned = planSteps(prune.schedule, prune.sparsity, prune.steps, milestones)
+  const names = planned.filter((step) => step.milestone).map((step) => rowName(branch, step.sparsity))
+  const all: ResultRow[] = []
+  for (const name of names) all.push(rows.get(name) ?? (await evaluationStage(session, name, undefined)))
+  return all
+}
+
+/** A network that is at hand, and how it came about. */
+interface Held {
+  network: Network
+  notes: Notes
+}
+
+/** Evaluates one network of the run, unless that was done before: the one at hand, or that of its checkpoint. */
+async function evaluationStage(session: Session, name: string, held: Held | undefined): Promise<ResultRow> {
+  const { run, prepared, hooks } = session
+  const { recipe, data } = prepared
+  const { attack, images } = recipe.evaluate
+  const validationImages = data.validation.length
+  const path = run.outcomes(name)
+  let row: ResultRow
+  if (existsSync(path)) {
+    row = ((await readJson(path)) as OutcomeFile).row
+  } else {
+    const { network: subject, notes } = held ?? (await load(run.checkpoint(name), recipe.device))
+    try {
+      const measure = (dataset: Dataset, count: number, before: number): Promise<Evaluation> =>
+        evaluate(subject, dataset, {
+          attack,
+          images: count,
+          batchSize: recipe.evaluate.batchSize,
+          precision: subject.type === 'float64' ? 'fp64' : recipe.evaluate.precision,
+          seed: recipe.seed,
+          signal: hooks.signal,
+          onProgress: ({ samples }) =>
+            session.progress(`evaluate ${name}`, evaluationWork(attack), {
+              done: before + samples,
+              total: images + validationImages,
+            }),
+        })
+      const test = await measure(data.test, images, 0)
+      const validation =
+        validationImages === 0 ? undefined : await measure(data.validation, validationImages, images)
+      row = await describeRow(name, subject, notes, test, validation)
+      await writeJson(path, outcomeFile(row, attack, test), 'compact')
+    } finally {
+      if (held === undefined) subject.dispose()
+    }
+  }
+  session.advance((images + validationImages) * evaluationWork(attack))
+  const told = run.metrics.events.some((event) => event.event === 'evaluation' && event.name === name)
+  if (!told) session.event({ event: 'evaluation', ...row })
+  return row
+}
+
+const load = async (path: string, device: Device): Promise<Held> => {
+  const { notes, ...model } = await readModel(path)
+  return { network: await Network.from(model, { device }), notes: notes as Notes }
+}
+
+const describeRow = async (
+  name: string,
+  network: Network,
+  { branch, step }: Notes,
+  test: Evaluation,
+  validation: Evaluation | undefined,
+): Promise<ResultRow> => {
+  const { spec, parameterLayout: layout } = network
+  const mask = await settle(() => network.handle.read('mask'))
+  const { prunable, macs } = describeNetwork(spec)
+  const zero = sparsity(mask, layout)
+  return {
+    name,
+    branch,
+    sparsity: zero,
+    ...(step && { target: step.target }),
+    ...(step?.filters && { filters: step.filters }),
+    weights: { total: prunable, remaining: Math.round(prunable * (1 - zero)) },
+    macs: { total: macs, remaining: remainingMacs(spec, layout, mask) },
+    objective: step?.objective ?? null,
+    matched: step?.matched ?? null,
+    n: test.n,
+    accuracy: test.accuracy,
+    era: test.era ?? test.accuracy,
+    ...(validation && {
+      validation: { accuracy: validation.accuracy, era: validation.era ?? validation.accuracy },
+    }),
+  }
+}
+
+/** Tells where a branch is fine-tuned under another objective than the network was trained with. */
+export const tellMismatches = (session: Session): void => {
+  const { recipe } = session.prepared
+  const trained = describeObjective(recipe.pretrain.objective)
+  for (const { name, objective, matched } of branchesOf(recipe)) {
+    if (objective === undefined || matched) continue
+    session.event({ event: 'mismatch', branch: name, trained, fineTuned: describeObjective(objective) })
+  }
+}
+
+const rowName = (branch: Branch, target: number): string =>
+  `${branch.name}-${Number((100 * target).toFixed(6))}`
+
+/** Where the run stands after a step of a branch, or after pre-training. */
+const placeAfter = (session: Session, branch: Branch | undefined, step?: CompressStep): Place => {
+  if (branch !== undefined && step !== undefined && step.step < step.steps) {
+    const compress = { step: step.step + 1, phase: 'prune', train: FIRST_STEP } as const
+    return { stage: 'branch', branch: branch.name, compress }
+  }
+  const { recipe } = session.prepared
+  const branches = recipe.prune === undefined ? [] : branchesOf(recipe)
+  const next = branches[branches.findIndex(({ name }) => name === branch?.name) + 1]
+  return next === undefined ? { stage: 'evaluated' } : { stage: 'branch', branch: next.name, compress: null }
+}
+
+const isDone = ({ place, prepared }: Session, branch: Branch): boolean => {
+  if (place.stage === 'evaluated') return true
+  if (place.stage === 'pretrain') return false
+  const names = branchesOf(prepared.recipe).map(({ name }) => name)
+  return names.indexOf(branch.name) < names.indexOf(place.branch)
+}

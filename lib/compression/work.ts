@@ -1,0 +1,35 @@
+/** How much work a run is, in passes of one image through the network: the measure of its progress. */
+import type { Attack } from '../evaluation/attack.js'
+import type { Objective } from '../objectives/index.js'
+import { branchesOf, type ResolvedRecipe } from '../runs/resolve.js'
+
+/** A forward pass counts 1, a backward pass to the weights 2, an attack step forward and backward to the pixels 2. */
+export const trainingWork = (objective: Objective): number => {
+  switch (objective.kind) {
+    case 'natural':
+      return 3
+    case 'adversarial':
+      return 2 * objective.steps + 4
+    case 'trades':
+      return 2 * objective.steps + 7
+  }
+}
+
+export const evaluationWork = ({ steps, restarts }: Attack): number => 1 + restarts * (2 * steps + 1)
+
+/** Work of a whole run. */
+export const totalWork = (recipe: ResolvedRecipe, images: { train: number; validation: number }): number => {
+  const { pretrain, prune, evaluate } = recipe
+  const evaluation = (evaluate.images + images.validation) * evaluationWork(evaluate.attack)
+  let work = images.train * pretrain.epochs * trainingWork(pretrain.objective) + evaluation
+  if (prune === undefined) return work
+  for (const { objective } of branchesOf(recipe)) {
+    const scoreEpochs = prune.score === 'learned' ? prune.scoreEpochs : 0
+    const passes =
+      (objective ? prune.epochsPerStep * trainingWork(objective) : 0) +
+      scoreEpochs * trainingWork(objective ?? pretrain.objective)
+    const evaluations = new Set([...prune.milestones, prune.sparsity]).size
+    work += prune.steps * images.train * passes + evaluations * evaluation
+  }
+  return work
+}

@@ -1,0 +1,65 @@
+/** Where a run was computed: everything besides the recipe that could change its bits or its speed. */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { cpus, hostname } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { addon, binding } from '../../bindings/load.js'
+import type { Device } from '../../bindings/native.js'
+import { packageFolder, version } from '../version.js'
+
+export interface Environment {
+  coppice: string
+  /** Commit of the sources, where they are a git checkout; `+` marks local changes. */
+  commit?: string
+  node: string
+  /** Version of libtorch. */
+  torch: string
+  /** SIMD level of Coppice's CPU kernels. */
+  cpuCapability: string
+  cpu: string
+  device: Device
+  /** Name of the GPU. */
+  gpu?: string
+  threads: number
+  host: string
+  platform: string
+}
+
+export async function describeEnvironment(device: Device): Promise<Environment> {
+  const info = addon().info()
+  const name = device === 'cuda' ? 'cuda:0' : device
+  const gpu = info.cudaDevices.find((candidate) => candidate.device === name)
+  const commit = await sourceCommit()
+  return {
+    coppice: version,
+    ...(commit !== undefined && { commit }),
+    node: process.version,
+    torch: binding().torch,
+    cpuCapability: info.cpuCapability,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    device,
+    ...(gpu !== undefined && { gpu: gpu.name }),
+    threads: addon().getThreads(),
+    host: hostname(),
+    platform: `${process.platform}-${process.arch}`,
+  }
+}
+
+/** What differs between two environments in ways that may change the bits of the result. */
+export const environmentChanges = (before: Environment, now: Environment): string[] =>
+  (['coppice', 'torch', 'device', 'gpu', 'threads', 'cpuCapability'] as const)
+    .filter((key) => before[key] !== now[key])
+    .map((key) => `${key} ${before[key] ?? 'none'} → ${now[key] ?? 'none'}`)
+
+const sourceCommit = async (): Promise<string | undefined> => {
+  if (!existsSync(join(packageFolder, '.git'))) return undefined
+  const git = promisify(execFile)
+  try {
+    const { stdout: commit } = await git('git', ['rev-parse', 'HEAD'], { cwd: packageFolder })
+    const { stdout: changes } = await git('git', ['status', '--porcelain', '-uno'], { cwd: packageFolder })
+    return commit.trim() + (changes === '' ? '' : '+')
+  } catch {
+    return undefined
+  }
+}
