@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest'
+import type { TensorLayout } from '../../bindings/native.js'
+import { ALL, eachRun, groupCount, type Part, SINGLE, type Tile } from '../../lib/pruning/tiles.js'
+
+const tensor = (...shape: number[]): TensorLayout => ({
+  name: 'a.weight',
+  node: 'a',
+  kind: 'weight',
+  arena: 'parameters',
+  shape,
+  offset: 5,
+  size: shape.reduce((product, size) => product * size, 1),
+  prunable: true,
+})
+
+/** The group of each element, and how often it was visited. */
+const visited = (part: Part): { groups: number[]; times: number[] } => {
+  const groups: number[] = []
+  const times = Array.from({ length: part.tensor.size }, () => 0)
+  eachRun(part, (group, start, end) => {
+    for (let index = start; index < end; index++) {
+      groups[index - 5] = group
+      times[index - 5] = (times[index - 5] ?? 0) + 1
+    }
+  })
+  return { groups, times }
+}
+
+describe('eachRun', () => {
+  const tiles: [string, Tile][] = [
+    ['single weights', SINGLE],
+    ['filters', { outputs: 1, inputs: ALL, positions: ALL }],
+    ['weights that read a channel', { outputs: ALL, inputs: 1, positions: ALL }],
+    ['runs of inputs', { outputs: ALL, inputs: 3, positions: ALL }],
+    ['vectors of 4 outputs × 2 inputs', { outputs: 4, inputs: 2, positions: 1 }],
+    ['blocks', { outputs: 3, inputs: 2, positions: ALL }],
+    ['pairs of positions', { outputs: 1, inputs: 1, positions: 2 }],
+    ['everything', { outputs: ALL, inputs: ALL, positions: ALL }],
+  ]
+  it.each(tiles)('visits every element once, in its tile: %s', (_, tile) => {
+    for (const shape of [[6, 4, 3, 3], [5, 7], [9], [1, 1, 1, 1], [7, 5, 1, 1]]) {
+      const part = { tensor: tensor(...shape), tile }
+      const { groups, times } = visited(part)
+      expect(times.every((count) => count === 1)).toBe(true)
+      const [outputs = 1, inputs = 1, height = 1, width = 1] = shape
+      const along = (size: number, extent: number) => Math.ceil(size / Math.min(extent, size))
+      const expected = groups.map((_group, index) => {
+        const position = index % (height * width)
+        const input = Math.floor(index / (height * width)) % inputs
+        const output = Math.floor(index / (height * width * inputs))
+        const at = (value: number, extent: number) => (extent === ALL ? 0 : Math.floor(value / extent))
+        return (
+          (at(output, tile.outputs) * along(inputs, tile.inputs) + at(input, tile.inputs)) *
+            along(height * width, tile.positions) +
+          at(position, tile.positions)
+        )
+      })
+      expect(groups).toEqual(expected)
+      expect(Math.max(...groups)).toBe(groupCount(part) - 1)
+      expect(outputs * inputs * height * width).toBe(groups.length)
+    }
+  })
+})
