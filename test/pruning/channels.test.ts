@@ -53,14 +53,17 @@ describe('channelSpaces', () => {
     expect(channelSpaces(postActivation(4)).of('sum').producers).toEqual(['left', 'right'])
   })
 
-  it('ties whatever overlaps where a vector is added to a flattened map', () => {
+  it.each([
+    ['fa', 'b'],
+    ['b', 'fa'],
+  ])('ties whatever overlaps where a vector is added to a flattened map: %s + %s', (...inputs) => {
     const { of, run } = channelSpaces(
       network(
         [
           conv('a', 6, { inputs: ['image'] }),
           flatten('fa'),
           linear('b', 24, { inputs: ['fa'] }),
-          add('sum', ['fa', 'b']),
+          add('sum', inputs),
           relu('relu'),
           linear('fc', 3),
         ],
