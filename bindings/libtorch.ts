@@ -211,14 +211,15 @@ const findTorch = `import sys
 sys.path = [p for p in sys.path if p]
 import importlib.util
 spec = importlib.util.find_spec('torch')
+print(sys.executable)
 print(next(iter(spec.submodule_search_locations or []), '') if spec else '')`
 
 function pythonCandidate(env: NonNullable<LocateOptions['env']>, options: LocateOptions): LibtorchCandidate {
   const active = env.VIRTUAL_ENV
   const python = active ? join(active, 'bin', 'python3') : 'python3'
   try {
-    const path = ask(python, { ...env })
-    return path === '' ? refuse('python', `${python} has no torch`) : inspect('python', path, options)
+    const [executable = python, path = ''] = ask(python, { ...env }).split('\n')
+    return path === '' ? refuse('python', `${executable} has no torch`) : inspect('python', path, options)
   } catch (error) {
     return refuse('python', `${python}: ${error instanceof Error ? error.message : String(error)}`)
   }

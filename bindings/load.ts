@@ -17,8 +17,9 @@ export interface Binding {
   /** The addon's file. */
   file: string
   builtAgainst: BuiltAgainst
-  /** Folder of the mapped libtorch's libraries. */
+  /** Folder of the mapped libtorch's libraries, and its version. */
   libtorch: string
+  torch: string
   /** Why a CUDA libtorch could not map its CUDA libraries, so that only the CPU can be used. */
   cudaProblem?: string
 }
@@ -66,6 +67,7 @@ export function loadBinding(places: {
       file,
       builtAgainst,
       libtorch: lib,
+      torch: loader.torchVersion() ?? builtAgainst.torch,
       ...(cudaProblem === undefined ? {} : { cudaProblem }),
     }
   }
