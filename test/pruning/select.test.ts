@@ -41,7 +41,7 @@ describe('pruneLowest', () => {
           () => 10 ** (draw() * 80 - 45),
           () => 0,
         ][seed % 5] ?? draw
-      const rankings = [17, 1, 40].map((size) => ranking(Type.from({ length: size }, value)))
+      const rankings = [17, 1, 40].map((size) => ranking(new Type(Array.from({ length: size }, value))))
       for (const amount of [0, 1, 20, 57, 58]) {
         const copies = rankings.map(({ scores }) => ranking(scores))
         await pruneLowest(copies, amount)

@@ -26,7 +26,11 @@ const content: SafetensorsContent = {
 }
 
 /** A file from a header of any kind and data. */
-const file = async (header: unknown, data = new Uint8Array(0), announced?: bigint): Promise<string> => {
+const file = async (
+  header: unknown,
+  data: Uint8Array = new Uint8Array(0),
+  announced?: bigint,
+): Promise<string> => {
   const bytes =
     header instanceof Uint8Array
       ? header
