@@ -31,70 +31,78 @@ export class Failure extends Error {
 /** Progress goes to stderr, so that a job's stdout can be piped. */
 export const say = (line) => process.stderr.write(`${line}\n`)
 
-const children = new Set()
+/** Running programs, each with the way to signal it. */
+const children = new Map()
+let interrupted
+
+/**
+ * Tools get a process group of their own, so that a signal ends what they started too (cmake, ninja, compilers).
+ * A job that owns the terminal stays in ours, where the terminal itself delivers Ctrl-C.
+ */
+function start(command, args, { cwd, env, stdio }) {
+  if (interrupted !== undefined) throw new Failure(`Interrupted by ${interrupted}.`)
+  const owner = stdio === 'inherit'
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio, detached: !owner })
+  children.set(child, (signal) => {
+    if (owner) {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+      return
+    }
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal)
+    } catch {
+      // it has just ended
+    }
+  })
+  const forget = () => children.delete(child)
+  child.once('error', forget).once('close', forget)
+  return child
+}
 
 /** Runs a program to its end, its output on our stderr unless `stdio` says otherwise. Rejects if it fails. */
-export function run(command, args, { cwd = root, env = {}, stdio = ['inherit', 2, 2], what = command } = {}) {
-  return new Promise((fulfil, reject) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio })
-    children.add(child)
-    child.once('error', (error) => {
-      children.delete(child)
-      reject(new Failure(`${what} could not be started: ${error.message}`))
-    })
-    child.once('close', (code, signal) => {
-      children.delete(child)
-      if (code === 0) fulfil()
-      else if (signal !== null) reject(new Failure(`${what} was ended by ${signal}.`, 1))
-      else reject(new Failure(`${what} failed with exit code ${code}.`, code ?? 1))
-    })
+export async function run(
+  command,
+  args,
+  { cwd = root, env = {}, stdio = ['ignore', 2, 2], what = command } = {},
+) {
+  const child = start(command, args, { cwd, env, stdio })
+  const [code, signal] = await new Promise((fulfil, reject) => {
+    child.once('error', (error) => reject(new Failure(`${what} could not be started: ${error.message}`)))
+    child.once('close', (...how) => fulfil(how))
   })
+  if (signal !== null) throw new Failure(`${what} was ended by ${signal}.`)
+  if (code !== 0) throw new Failure(`${what} failed with exit code ${code}.`, code)
 }
 
 /** Runs a program and keeps what it prints, `echo` on our stderr too; never rejects. */
 export function capture(command, args, { cwd = root, env = {}, echo = false } = {}) {
+  const child = start(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const kept = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'])
+    child[name].setEncoding('utf8').on('data', (text) => {
+      kept[name] += text
+      if (echo) process.stderr.write(text)
+    })
   return new Promise((fulfil) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    children.add(child)
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      stdout += text
-      if (echo) process.stderr.write(text)
-    })
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      stderr += text
-      if (echo) process.stderr.write(text)
-    })
-    child.once('error', (error) => {
-      children.delete(child)
-      fulfil({ ok: false, stdout, stderr: error.message })
-    })
-    child.once('close', (code) => {
-      children.delete(child)
-      fulfil({ ok: code === 0, stdout, stderr })
-    })
+    child.once('error', (error) => fulfil({ ok: false, ...kept, stderr: error.message }))
+    child.once('close', (code) => fulfil({ ok: code === 0, ...kept }))
   })
 }
 
 /** Runs a script's work; turns failures into a line and an exit code, and a signal into the children's end. */
 export async function main(work) {
-  let interrupted
   const numbers = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }
-  for (const signal of Object.keys(numbers))
+  for (const [signal, number] of Object.entries(numbers))
     process.on(signal, () => {
       interrupted = signal
-      for (const child of children) child.kill(signal)
-      if (children.size === 0) process.exit(128 + numbers[signal])
+      for (const send of children.values()) send(signal)
+      if (children.size === 0) process.exit(128 + number)
     })
   try {
     await work()
   } catch (error) {
-    if (interrupted === undefined) say(error instanceof Failure ? `\n${error.message}` : error.stack)
+    const expected = error instanceof Failure || error.code?.startsWith('ERR_PARSE_ARGS')
+    if (interrupted === undefined) say(expected ? `\n${error.message}` : error.stack)
     process.exitCode = error.exitCode ?? 1
   }
   if (interrupted !== undefined) process.exitCode = 128 + numbers[interrupted]

@@ -7,28 +7,24 @@ import { Failure, main, root, run } from './common.mjs'
 import { setup } from './setup.mjs'
 
 await main(async () => {
-  const { values, tokens } = parseArgs({
+  const { values } = parseArgs({
     options: { data: { type: 'string' }, output: { type: 'string', short: 'o' } },
-    strict: false,
-    tokens: true,
   })
-  const stray = tokens.find(
-    ({ kind, name }) => kind === 'positional' || (kind === 'option' && name !== 'data' && name !== 'output'),
-  )
-  if (stray !== undefined)
-    throw new Failure(
-      `npm start takes --data FOLDER and -o FOLDER, not ${stray.rawName ?? stray.value}; for more use ./coppice run.`,
-    )
-  const { data } = values
+  // npm runs scripts in the package's folder, and tells where the user stood.
+  const here = (path) => resolve(process.env.INIT_CWD ?? process.cwd(), path)
+  const data = values.data && here(values.data)
   if (data !== undefined && !existsSync(data)) throw new Failure(`--data ${data}: the folder is not there.`)
   await setup()
   const name = data === undefined ? 'builtin' : 'cifar10-cpu'
-  const output = values.output ?? join('runs', name)
-  const coppice = [join(root, 'dist/lib/cli/main.js')]
-  // An interrupted run goes on where it stopped.
+  const output = values.output ? here(values.output) : join('runs', name)
+  const from = data === undefined ? [] : ['--data', data]
+  // An interrupted run goes on where it stopped; of a finished one the result is shown.
   const job = existsSync(join(output, 'recipe.json'))
     ? ['resume', output]
-    : ['run', join('recipes', `${name}.yaml`), '-o', output]
-  const where = data === undefined || job[0] === 'resume' ? [] : ['--set', `data.folder=${resolve(data)}`]
-  await run(process.execPath, [...coppice, ...job, ...where], { stdio: 'inherit', what: `coppice ${job[0]}` })
+    : ['run', join(root, 'recipes', `${name}.yaml`), '-o', output, ...from]
+  const coppice = join(root, 'dist/lib/cli/main.js')
+  await run(process.execPath, [coppice, ...job], {
+    stdio: 'inherit',
+    what: `coppice ${job[0]}`,
+  })
 })
