@@ -54,10 +54,12 @@ export const parse = <Schema extends z.ZodType>(
 ): z.output<Schema> => {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const [first, ...rest] = result.error.issues
+  const { issues } = result.error
+  // A mistyped key is also a missing one; the typo is what to tell.
+  const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (first === undefined) throw invalid(`${what} is not valid`, result.error)
   const place = first.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
-  const more = rest.length === 0 ? '' : ` (and ${rest.length} more)`
+  const more = issues.length === 1 ? '' : ` (and ${issues.length - 1} more)`
   throw invalid(`${what}${place}: ${first.message}${more}`, result.error)
 }
 

@@ -9,7 +9,7 @@ import type { Device } from '../../bindings/native.js'
 import { CoppiceError } from '../errors.js'
 import { describeNetwork } from '../networks/describe.js'
 import { describeEnvironment, environmentChanges } from '../runs/environment.js'
-import { readJson, writeJson } from '../runs/files.js'
+import { readJson, writeJson } from '../runs/json.js'
 import type { Recipe } from '../runs/recipe.js'
 import { branchesOf } from '../runs/resolve.js'
 import type { ResultRow, RunResult } from '../runs/result.js'
@@ -30,12 +30,7 @@ export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = 
   try {
     const environment = await environmentOf(prepared)
     const run = await Run.create(path, prepared.recipe, environment)
-    return await closing(run, async () => {
-      const session = Session.start(run, prepared, hooks)
-      session.event({ event: 'start', identity: prepared.identity, network: prepared.spec.name })
-      tellMismatches(session)
-      return execute(session)
-    })
+    return await closing(run, () => execute(Session.start(run, prepared, hooks)))
   } finally {
     prepared.dispose()
   }
@@ -74,6 +69,11 @@ export async function resumeRun(path: string, options: ResumeOptions = {}): Prom
 async function execute(session: Session): Promise<RunResult> {
   const { run, prepared } = session
   const { recipe, identity, spec, data } = prepared
+  // A run that was killed before its first checkpoint begins again.
+  if (!run.metrics.events.some(({ event }) => event === 'start')) {
+    session.event({ event: 'start', identity, network: spec.name })
+    tellMismatches(session)
+  }
   const rows: ResultRow[] = [await pretrainStage(session)]
   if (recipe.prune !== undefined) {
     for (const branch of branchesOf(recipe)) rows.push(...(await branchStage(session, branch)))

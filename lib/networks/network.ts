@@ -1,5 +1,5 @@
 /** A network that lives on a device: its spec, its weights and mask, and the objective it was trained with. */
-import { type InspectOptions, inspect } from 'node:util'
+import { inspect } from 'node:util'
 import { addon } from '../../bindings/load.js'
 import type {
   Device,
@@ -181,7 +181,7 @@ export class Network {
     this.dispose()
   }
 
-  [inspect.custom](_depth: number, options: InspectOptions): string {
+  [inspect.custom](): string {
     const { objective } = this.history
     const facts = [
       `${this.parameterCount.toLocaleString('en-US')} parameters`,
@@ -189,7 +189,7 @@ export class Network {
       this.device,
       objective === undefined ? 'untrained' : describeObjective(objective),
     ]
-    return `Network ${inspect(this.name, options)} { ${this.handle.disposed ? 'disposed' : facts.join(', ')} }`
+    return `Network "${this.name}" { ${this.handle.disposed ? 'disposed' : facts.join(', ')} }`
   }
 }
 

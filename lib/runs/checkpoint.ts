@@ -115,7 +115,8 @@ export async function readModel(path: string): Promise<Model & Extras> {
   }
 }
 
-const fileLayout = (spec: NetworkState['spec']): TensorLayout[] =>
+/** Where the tensors of a spec lie in the flat arenas. */
+export const fileLayout = (spec: NetworkState['spec']): TensorLayout[] =>
   (['parameters', 'buffers'] as const).flatMap((arena) => {
     let offset = 0
     return (arena === 'parameters' ? parameterTensors(spec) : bufferTensors(spec)).map((tensor) => {

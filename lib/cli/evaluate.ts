@@ -1,0 +1,152 @@
+/** `coppice evaluate RUN|MODEL`: benign accuracy and ERA of a model, or of every model that a run kept. */
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import { addon } from '../../bindings/load.js'
+import type { Device, Precision } from '../../bindings/native.js'
+import type { Dataset } from '../data/index.js'
+import { CoppiceError, invalid } from '../errors.js'
+import { type Attack, describeAttack, parseAttack, pgd } from '../evaluation/attack.js'
+import { attackOf, type Evaluation, evaluate } from '../evaluation/evaluate.js'
+import { loadNetwork, type Network } from '../networks/network.js'
+import { loadData } from '../runs/data.js'
+import { writeJson } from '../runs/json.js'
+import { readRunRecipe } from '../runs/run.js'
+import { deviceFlag, integerFlag, pixelsFlag, testImages } from './flags.js'
+import { type ModelFile, modelFiles, runOf } from './models.js'
+import { interruptible, printResult } from './output.js'
+import { progressDisplay } from './progress.js'
+import { formatProportion, percent, table } from './tables.js'
+
+interface Flags {
+  attack?: string
+  epsilon?: number
+  stepSize?: number
+  images?: number
+  data?: string
+  checkpoint: string[]
+  device: Device
+  threads?: number
+  precision?: Precision
+  batchSize?: number
+  seed?: number
+  outcomes?: string
+  json?: boolean
+}
+
+interface Row extends Omit<Evaluation, 'perSample' | 'attack'> {
+  name: string
+  sparsity: number
+}
+
+export const evaluateCommand = (): Command =>
+  new Command('evaluate')
+    .description('benign accuracy and empirical robust accuracy (ERA), with 95 % intervals')
+    .argument('<run|model>', 'run directory (all models it kept) or model file')
+    .option('--attack <name>', 'pgd10: 10 steps; pgd50x10: 50 steps, best of 10 restarts; none')
+    .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
+    .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)
+    .option('--images <n>', 'only the first n test images', integerFlag(1))
+    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
+    .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
+    .option('--threads <n>', 'CPU threads', integerFlag(1))
+    .option('--precision <type>', 'fp32 (default) or bf16')
+    .option('--batch-size <n>', 'images at once (default: 250)', integerFlag(1))
+    .option('--seed <n>', "key of the attack's random starts (default: 0)", integerFlag(0))
+    .option('--outcomes <file>', "write every image's outcome to a JSON file")
+    .option('--json', 'print JSON')
+    .action(async (argument: string, flags: Flags) => {
+      if (flags.outcomes !== undefined && existsSync(flags.outcomes)) {
+        throw new CoppiceError('ERR_FILE', `--outcomes ${flags.outcomes} exists already; choose another file`)
+      }
+      if (flags.threads !== undefined) addon().setThreads(flags.threads)
+      const files = await modelFiles(argument, flags.checkpoint)
+      const dataset = await chooseData(argument, flags)
+      const { rows, attack, outcomes } = await evaluateAll(files, dataset, flags)
+      if (flags.outcomes !== undefined) await writeJson(flags.outcomes, outcomes, 'compact')
+      const value = { data: dataset.name, attack: attack ?? null, models: rows }
+      printResult(flags.json, value, () => describe(rows, dataset, attack))
+    })
+
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+/** The images that `--data` names, else the test images of the run. */
+const chooseData = async (argument: string, { data, device }: Flags): Promise<Dataset> => {
+  if (data !== undefined) return testImages(data, device)
+  const run = runOf(argument)
+  if (run === undefined) {
+    throw invalid(`--data: name the images to evaluate ${argument} on: builtin, a folder or an .npz file`)
+  }
+  return (await loadData((await readRunRecipe(run)).data, device)).test
+}
+
+const chooseAttack = (network: Network, flags: Flags): Attack | undefined => {
+  if (flags.attack === 'none') return undefined
+  const changes = {
+    ...(flags.epsilon !== undefined && { epsilon: flags.epsilon }),
+    ...(flags.stepSize !== undefined && { stepSize: flags.stepSize }),
+  }
+  const own = attackOf(network.history.objective) ?? pgd()
+  return flags.attack === undefined ? pgd({ ...own, ...changes }) : parseAttack(flags.attack, changes)
+}
+
+const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags: Flags) => {
+  const rows: Row[] = []
+  const outcomes: Record<string, unknown> = {}
+  let attack: Attack | undefined
+  const display = progressDisplay()
+  try {
+    await interruptible('nothing was kept', async (signal) => {
+      for (const [index, { name, path }] of files.entries()) {
+        const network = await loadNetwork(path, { device: flags.device })
+        attack = chooseAttack(network, flags)
+        const {
+          perSample,
+          attack: _,
+          ...figures
+        } = await evaluate(network, dataset, {
+          attack,
+          images: flags.images,
+          batchSize: flags.batchSize,
+          precision: flags.precision,
+          seed: flags.seed,
+          signal,
+          onProgress: ({ samples, totalSamples }) =>
+            display.update({
+              label: `evaluate ${name}`,
+              done: samples,
+              total: totalSamples,
+              fraction: (index + samples / totalSamples) / files.length,
+            }),
+        })
+        rows.push({ name, sparsity: await network.sparsity(), ...figures })
+        outcomes[name] = Object.fromEntries(
+          Object.entries(perSample).map(([key, values]) => [
+            key,
+            [...(values as ArrayLike<number> & Iterable<number>)],
+          ]),
+        )
+        network.dispose()
+      }
+    })
+  } finally {
+    display.stop()
+  }
+  return { rows, attack, outcomes }
+}
+
+const describe = (rows: readonly Row[], dataset: Dataset, attack: Attack | undefined): string =>
+  [
+    table(
+      ['model', 'sparsity', 'benign %', ...(attack === undefined ? [] : ['ERA %'])],
+      rows.map(({ name, sparsity, accuracy, era }) => [
+        name,
+        percent(sparsity),
+        formatProportion(accuracy),
+        ...(era === undefined ? [] : [formatProportion(era)]),
+      ]),
+    ),
+    '',
+    `On ${dataset.name}, n = ${rows[0]?.n}, 95 % intervals` +
+      `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}.`,
+  ].join('\n')

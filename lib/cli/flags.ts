@@ -1,0 +1,67 @@
+/** Flags that several commands have, and how their values are read. */
+import { existsSync, statSync } from 'node:fs'
+import { InvalidArgumentError } from 'commander'
+import type { Device } from '../../bindings/native.js'
+import { builtin, cifar10, type Dataset, imageSet } from '../data/index.js'
+import { CoppiceError } from '../errors.js'
+import { parseFraction } from '../numbers.js'
+
+/** Reads a whole number of at least `low`. */
+export const integerFlag =
+  (low: number) =>
+  (text: string): number => {
+    const value = Number(text)
+    if (text.trim() !== '' && Number.isInteger(value) && value >= low) return value
+    throw new InvalidArgumentError(`Expected a whole number of at least ${low}.`)
+  }
+
+/** Reads a number between 0 and 1, also as a fraction such as 8/255. */
+export const pixelsFlag = (text: string): number => {
+  const value = parseFraction(text)
+  if (value >= 0 && value <= 1) return value
+  throw new InvalidArgumentError('Expected a distance between 0 and 1 in [0,1] pixels, such as 8/255.')
+}
+
+export const deviceFlag = (text: string): Device => {
+  if (/^(cpu|cuda(:\d+)?)$/.test(text)) return text as Device
+  throw new InvalidArgumentError('Expected cpu, cuda or cuda:N.')
+}
+
+export const numberFlag = (text: string): number => {
+  const value = parseFraction(text)
+  if (Number.isFinite(value)) return value
+  throw new InvalidArgumentError('Expected a number.')
+}
+
+type Plain = Record<string, unknown>
+
+/** A recipe whose data set is the one that `--data` names; how many images are used stays. */
+export const withData = (recipe: Plain, name: string | undefined): Plain => {
+  if (name === undefined) return recipe
+  const before = typeof recipe.data === 'object' && recipe.data !== null ? (recipe.data as Plain) : {}
+  const counts = Object.fromEntries(
+    ['train', 'test', 'validation'].flatMap((key) => (before[key] === undefined ? [] : [[key, before[key]]])),
+  )
+  return { ...recipe, data: { ...counts, ...namedData(name) } }
+}
+
+const namedData = (name: string): Plain => {
+  if (name === 'builtin') return { set: 'builtin' }
+  const [trainFile, testFile, ...more] = name.split(',')
+  if (trainFile?.endsWith('.npz') && testFile?.endsWith('.npz') && more.length === 0) {
+    return { set: 'npz', trainFile, testFile }
+  }
+  return { set: 'cifar10', folder: name }
+}
+
+/** The test images that `--data` names: `builtin`, a folder with the CIFAR-10 files, or an .npz file. */
+export async function testImages(name: string, device: Device): Promise<Dataset> {
+  if (name === 'builtin') return (await builtin({ device })).test
+  if (!existsSync(name)) {
+    throw new CoppiceError('ERR_FILE', `--data ${name}: there is no such file or folder; or name "builtin"`)
+  }
+  if (!statSync(name).isDirectory()) return imageSet(name, { device })
+  const { train, test } = await cifar10(name, { device, validation: 0 })
+  train.dispose()
+  return test
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/** The `coppice` command. One file per subcommand; this one only puts them together. */
+import { Command } from 'commander'
+import { version } from '../version.js'
+import { compactCommand } from './compact.js'
+import { dataCommand } from './data.js'
+import { describeCommand } from './describe.js'
+import { doctorCommand } from './doctor.js'
+import { evaluateCommand } from './evaluate.js'
+import { reportError } from './output.js'
+import { resumeCommand } from './resume.js'
+import { runCommand } from './run.js'
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage (a flag, an argument, a recipe), 130 interrupted.
+ε is always in pixels of the [0,1] image; fractions such as 8/255 can be used wherever a number can.`
+
+/** The command line as a commander program. */
+export const program = (): Command => {
+  const coppice = new Command('coppice')
+    .description('Prunes robust neural networks without losing their robustness.')
+    .version(version)
+    .addHelpText('after', EXIT_CODES)
+  const commands = [
+    runCommand(),
+    resumeCommand(),
+    evaluateCommand(),
+    describeCommand(),
+    compactCommand(),
+    dataCommand(),
+    doctorCommand(),
+  ]
+  for (const command of commands) coppice.addCommand(command)
+  return strictly(coppice)
+}
+
+/** Errors are thrown instead of ending the process, and told on one line in our own words. */
+const strictly = (command: Command): Command => {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) =>
+      write(
+        `${text
+          .trim()
+          .replace(/^error: /, 'coppice: ')
+          .replaceAll('\n', ' ')}\n`,
+      ),
+  })
+  for (const inner of command.commands) strictly(inner)
+  return command
+}
+
+/** Runs the command line; resolves with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const coppice = program()
+  if (argv.length === 0) {
+    coppice.outputHelp()
+    return 0
+  }
+  try {
+    await coppice.parseAsync(argv, { from: 'user' })
+    return Number(process.exitCode ?? 0)
+  } catch (error) {
+    return reportError(error)
+  }
+}
+
+if (require.main === module) {
+  // A reader that closes early, such as `head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  void main(process.argv.slice(2)).then((code) => {
+    process.exitCode = code
+  })
+}

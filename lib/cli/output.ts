@@ -1,0 +1,64 @@
+/** What every command shares: where output goes, how errors end the process, and what Ctrl-C does. */
+import { CommanderError } from 'commander'
+import { CoppiceError } from '../errors.js'
+
+/**
+ * Exit codes: 0 done · 1 failed (a file, a device, divergence …) · 2 wrong usage (a flag, an argument, a recipe) ·
+ * 130 interrupted.
+ */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
+
+/** Results, for people or as JSON: the only thing that goes to stdout. */
+export const printResult = (json: boolean | undefined, value: unknown, text: () => string): void => {
+  process.stdout.write(`${json === true ? JSON.stringify(value, null, 2) : text()}\n`)
+}
+
+/** Everything else goes to stderr. */
+export const note = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Why a command was stopped by the user, and how to go on. */
+export class Interrupted extends Error {
+  constructor(readonly advice: string) {
+    super(advice)
+  }
+}
+
+/**
+ * Runs work that Ctrl-C (or SIGTERM) stops in order: the first one aborts the signal, a second one ends the process at
+ * once. `advice` says how to go on afterwards.
+ */
+export async function interruptible<T>(
+  advice: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted)
+    note('stopping after the current batch; press Ctrl-C again to stop at once')
+    controller.abort(new Interrupted(advice))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  try {
+    return await work(controller.signal)
+  } finally {
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+  }
+}
+
+/** Tells an error in one line and gives the exit code for it. */
+export const reportError = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+  if (error instanceof Interrupted) {
+    note(`coppice: interrupted; ${error.advice}`)
+    return EXIT.interrupted
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  note(`coppice: ${message}`)
+  if (process.env.COPPICE_DEBUG === '1') console.error(error)
+  else if (!(error instanceof CoppiceError)) note('this is a defect of Coppice; COPPICE_DEBUG=1 shows where')
+  return error instanceof CoppiceError && error.code === 'ERR_INVALID_ARGUMENT' ? EXIT.usage : EXIT.failed
+}

@@ -1,0 +1,33 @@
+/** `coppice resume DIR`: goes on with an interrupted run. */
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import type { Device } from '../../bindings/native.js'
+import { resumeRun } from '../compression/pipeline.js'
+import { resultPath } from '../runs/run.js'
+import { deviceFlag, integerFlag } from './flags.js'
+import { note, printResult } from './output.js'
+import { watched } from './run.js'
+import { resultTable } from './tables.js'
+
+interface Flags {
+  device?: Device
+  threads?: number
+  checkpointSeconds?: number
+  json?: boolean
+}
+
+export const resumeCommand = (): Command =>
+  new Command('resume')
+    .description('go on with an interrupted run, bit for bit')
+    .argument('<dir>', 'run directory')
+    .option('--device <device>', 'another device than before', deviceFlag)
+    .option('--threads <n>', 'another number of CPU threads than before', integerFlag(1))
+    .option('--checkpoint-seconds <n>', 'time between checkpoints (default: 60)', integerFlag(0))
+    .option('--json', 'print the result as JSON')
+    .action(async (path: string, { device, threads, checkpointSeconds, json }: Flags) => {
+      if (existsSync(resultPath(path))) note(`${path} is finished already`)
+      const result = await watched(path, checkpointSeconds, (hooks) =>
+        resumeRun(path, { ...hooks, device, threads }),
+      )
+      printResult(json, result, () => resultTable(result))
+    })

@@ -1,0 +1,94 @@
+/** `coppice run RECIPE`: carries out a recipe in a new run directory. */
+import { existsSync } from 'node:fs'
+import { basename, extname, join } from 'node:path'
+import { Command } from 'commander'
+import { runRecipe } from '../compression/pipeline.js'
+import type { RunHooks } from '../compression/session.js'
+import { parseRecipe } from '../runs/recipe.js'
+import { readRecipeFile, setValue } from '../runs/recipeFile.js'
+import type { RunResult } from '../runs/result.js'
+import { requireFree } from '../runs/run.js'
+import { describeEvent } from './events.js'
+import { deviceFlag, integerFlag, withData } from './flags.js'
+import { interruptible, note, printResult } from './output.js'
+import { progressDisplay } from './progress.js'
+import { resultTable } from './tables.js'
+
+interface Flags {
+  output?: string
+  set: string[]
+  data?: string
+  device?: string
+  threads?: number
+  seed?: number
+  finetune?: string
+  checkpointSeconds?: number
+  json?: boolean
+}
+
+export const runCommand = (): Command =>
+  new Command('run')
+    .description('carry out a recipe: pre-train, prune and fine-tune in steps, evaluate')
+    .argument('<recipe>', 'recipe file (.yaml, .yml, .json)')
+    .option('-o, --output <dir>', 'run directory (default: runs/<name of the recipe>)')
+    .option('--set <path=value>', 'change a value of the recipe; repeatable', collect, [])
+    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or train.npz,test.npz')
+    .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag)
+    .option('--threads <n>', 'CPU threads', integerFlag(1))
+    .option('--seed <n>', 'key of all randomness', integerFlag(0))
+    .option('--finetune <what>', 'matched, natural, none, or several divided by commas')
+    .option('--checkpoint-seconds <n>', 'time between checkpoints (default: 60)', integerFlag(0))
+    .option('--json', 'print the result as JSON')
+    .action(async (file: string, flags: Flags) => {
+      const written = withData(await readRecipeFile(file), flags.data)
+      const recipe = parseRecipe(assignments(flags).reduce(setValue, written))
+      const path = flags.output ?? freeFolder(basename(file, extname(file)))
+      await requireFree(path)
+      note(`run directory: ${path}`)
+      const result = await watched(path, flags.checkpointSeconds, (hooks) => runRecipe(recipe, path, hooks))
+      printResult(flags.json, result, () => resultTable(result))
+    })
+
+/** Runs or resumes with a progress display, stopping in order on Ctrl-C. */
+export const watched = async (
+  path: string,
+  checkpointSeconds: number | undefined,
+  work: (hooks: RunHooks) => Promise<RunResult>,
+): Promise<RunResult> => {
+  const display = progressDisplay()
+  try {
+    return await interruptible(`go on with: coppice resume ${path}`, (signal) =>
+      work({
+        signal,
+        checkpointSeconds,
+        onProgress: (progress) => display.update(progress),
+        onEvent: (event) => {
+          const line = describeEvent(event)
+          if (line !== undefined) display.log(line)
+        },
+      }),
+    )
+  } finally {
+    display.stop()
+  }
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+/** The flags that stand for values of the recipe. */
+const assignments = ({ set, device, threads, seed, finetune }: Flags): string[] => [
+  ...(device === undefined ? [] : [`device=${device}`]),
+  ...(threads === undefined ? [] : [`threads=${threads}`]),
+  ...(seed === undefined ? [] : [`seed=${seed}`]),
+  ...(finetune === undefined ? [] : [`finetune=[${finetune}]`]),
+  ...set,
+]
+
+/** runs/NAME, or with the first free number after it. */
+const freeFolder = (name: string): string => {
+  const path = join('runs', name)
+  if (!existsSync(path)) return path
+  let number = 2
+  while (existsSync(`${path}-${number}`)) number++
+  return `${path}-${number}`
+}

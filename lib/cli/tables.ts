@@ -1,0 +1,98 @@
+/** Tables and figures as people read them. */
+import Table from 'cli-table3'
+import { describeAttack } from '../evaluation/attack.js'
+import type { Proportion } from '../evaluation/wilson.js'
+import { describeObjective } from '../objectives/index.js'
+import type { ResultRow, RunResult } from '../runs/result.js'
+import { formatSeconds } from './progress.js'
+
+/** Columns without rules between them, as plain as text allows. */
+export const table = (head: string[], rows: string[][], numeric: readonly number[] = []): string => {
+  const plain = Object.fromEntries(
+    ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
+      side === 'left' || side === 'right'
+        ? [[side, '']]
+        : [
+            [side, ''],
+            [`${side}-mid`, ''],
+            [`${side}-left`, ''],
+            [`${side}-right`, ''],
+          ],
+    ),
+  )
+  const built = new Table({
+    head,
+    chars: { ...plain, middle: '  ', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colAligns: head.map((_, index) => (numeric.includes(index) ? 'right' : 'left')),
+  })
+  built.push(...rows)
+  return built
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+/** `46.8 [43.7, 49.9]`, in percent. */
+export const formatProportion = ({ value, low, high }: Proportion): string =>
+  `${value.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`
+
+export const percent = (fraction: number): string => `${Number((100 * fraction).toFixed(2))} %`
+
+/** `12,345`. */
+export const count = (value: number): string => Math.round(value).toLocaleString('en-US')
+
+/** The table a run ends with. */
+export const resultTable = (result: RunResult): string => {
+  const dense = result.rows.find((row) => row.branch === 'dense')
+  const filters = result.rows.some((row) => row.filters !== undefined)
+  const validation = result.rows.some((row) => row.validation !== undefined)
+  const head = [
+    'network',
+    'sparsity',
+    ...(filters ? ['filters left'] : []),
+    'weights left',
+    'MACs left',
+    'fine-tuned with',
+    'benign %',
+    'ERA %',
+    ...(dense === undefined ? [] : ['ERA kept']),
+    ...(validation ? ['validation: benign %', 'ERA %'] : []),
+  ]
+  const rows = result.rows.map((row) => [
+    row.branch,
+    percent(row.sparsity),
+    ...(filters ? [row.filters === undefined ? '' : filtersLeft(row.filters)] : []),
+    percent(row.weights.remaining / row.weights.total),
+    percent(row.macs.remaining / row.macs.total),
+    fineTuning(row),
+    formatProportion(row.accuracy),
+    formatProportion(row.era),
+    ...(dense === undefined ? [] : [row === dense ? '' : kept(row, dense)]),
+    ...(row.validation
+      ? [formatProportion(row.validation.accuracy), formatProportion(row.validation.era)]
+      : []),
+  ])
+  const { network, data, seed, objective, attack } = result
+  const n = result.rows[0]?.n ?? 0
+  return [
+    table(head, rows),
+    '',
+    `${network.name}, ${count(network.parameters)} parameters, on ${data}; trained with ${describeObjective(objective)}.`,
+    `ERA under ${describeAttack(attack)}; n = ${n} test images, 95 % intervals, seed ${seed}, ` +
+      `${formatSeconds(result.seconds)}.`,
+    ...result.warnings.map((warning) => `Warning: ${warning}.`),
+  ].join('\n')
+}
+
+const filtersLeft = ({ total, pruned }: { total: number; pruned: number }): string =>
+  `${total - pruned} of ${total}`
+
+const fineTuning = (row: ResultRow): string => {
+  if (row.objective === null) return row.branch === 'dense' ? '' : 'nothing'
+  return `${describeObjective(row.objective)}${row.matched === false ? ' (mismatch)' : ''}`
+}
+
+const kept = (row: ResultRow, dense: ResultRow): string =>
+  dense.era.value === 0 ? '' : `${((100 * row.era.value) / dense.era.value).toFixed(0)} %`

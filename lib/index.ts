@@ -1,0 +1,71 @@
+/**
+ * Coppice: prune robust neural networks without losing their robustness. The public API; everything here is
+ * documented where it is defined. ε is always in pixels of the [0,1] image.
+ *
+ * @packageDocumentation
+ */
+export type { Device, Floats, MemoryInfo, ParameterType, Precision } from '../bindings/native.js'
+export {
+  type CompressOptions,
+  type CompressProgress,
+  type CompressStep,
+  compress,
+} from './compression/compress.js'
+export { type ResumeOptions, resumeRun, runRecipe } from './compression/pipeline.js'
+export type { RunHooks, RunProgress } from './compression/session.js'
+export {
+  type BuiltinOptions,
+  builtin,
+  cifar10,
+  type DataOptions,
+  type DataSplits,
+  Dataset,
+  fetchCifar10,
+  type ImageArrays,
+  imageSet,
+  type LabelledImages,
+} from './data/index.js'
+export { CoppiceError, type ErrorCode } from './errors.js'
+export { type Attack, describeAttack, parseAttack, pgd } from './evaluation/attack.js'
+export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
+export { type Proportion, proportion, wilson } from './evaluation/wilson.js'
+export { describeNetwork, type NetworkDescription } from './networks/describe.js'
+export { defaultOptimiser, networkNames, networkSpec } from './networks/index.js'
+export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './networks/named.js'
+export {
+  type CreateOptions,
+  loadNetwork,
+  Network,
+  type NetworkState,
+  type TrainingHistory,
+} from './networks/network.js'
+export type { NetworkOptions } from './networks/options.js'
+export { parseSpec } from './networks/parse.js'
+export type { ImageShape, NetworkSpec, NodeSpec } from './networks/spec.js'
+export {
+  type Adversarial,
+  type AttackOptions,
+  adversarial,
+  describeObjective,
+  type Natural,
+  natural,
+  type Objective,
+  sameObjective,
+  type Trades,
+  type TradesOptions,
+  trades,
+} from './objectives/index.js'
+export type { Residual } from './pruning/layers.js'
+export { type PruneReport, type PruneRequest, pruneMask } from './pruning/mask.js'
+export type { PruneSchedule } from './pruning/schedules.js'
+export type { Scope } from './pruning/scopes.js'
+export type { Score } from './pruning/scores.js'
+export type { Structure } from './pruning/structures.js'
+export { parseRecipe, type Recipe } from './runs/recipe.js'
+export { readRecipeFile, setValue } from './runs/recipeFile.js'
+export type { ResultRow, RunResult } from './runs/result.js'
+export type { EpochResult, TrainHooks, TrainProgress } from './training/loop.js'
+export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
+export type { LearningRateSchedule } from './training/schedules.js'
+export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
+export { version } from './version.js'
