@@ -1,5 +1,6 @@
-// Maps libtorch by absolute path before the main addon is required, so that the main addon needs no search path:
-// glibc satisfies its DT_NEEDED entries by the SONAMEs that are mapped already. Links nothing but libdl.
+// Maps libtorch by absolute path before the main addon is required, so that the main addon needs no search
+// path: glibc satisfies its DT_NEEDED entries by the SONAMEs that are mapped already. Links nothing but
+// libdl.
 #include <dlfcn.h>
 #include <link.h>
 #include <napi.h>
