@@ -39,7 +39,7 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
 
     values[index] = std::visit(
         Rule{
-            [&](const Normalize&) { return at::addcmul(cast(w.bias, compute), x, cast(w.weight, compute)); },
+            [&](const Normalize&) { return at::div(at::sub(x, cast(w.bias, compute)), cast(w.weight, compute)); },
             [&](const Conv2d& op) {
               return at::conv2d(x, cast(w.weight, compute), cast(w.bias, compute), op.stride, op.padding);
             },

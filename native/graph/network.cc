@@ -70,10 +70,8 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (size_t i = 0; i < constants.size(); ++i) {
     const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
     if (!op) continue;
-    const auto mean = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble);
-    const auto inverse = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).reciprocal();
-    constants[i].weight = inverse.to(options).view({-1, 1, 1});
-    constants[i].bias = (-mean * inverse).to(options).view({-1, 1, 1});
+    constants[i].weight = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).to(options).view({-1, 1, 1});
+    constants[i].bias = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble).to(options).view({-1, 1, 1});
   }
 }
 

@@ -10,7 +10,7 @@
 namespace coppice {
 
 /// The tensors of one node, as forward passes need them; undefined where a node has none. For `normalize`, weight and
-/// bias are the constants 1/std and −mean/std, shaped [channels, 1, 1].
+/// bias are the constants std and mean, shaped [channels, 1, 1].
 struct NodeWeights {
   at::Tensor weight, bias;
   at::Tensor mean, variance;  ///< running statistics of batch norm
