@@ -90,6 +90,10 @@ function problemsOf(addon: Probe | { problem: string }, hasDriver: boolean): str
     problems.push(
       `libtorch's CUDA libraries could not be mapped, so only the CPU is used: ${addon.cudaProblem}`,
     )
+  if (addon.info.cudaAvailable && !addon.info.cudaKernels)
+    problems.push(
+      "CUDA is available, but Coppice's CUDA kernels are not compiled in: install nvcc, then run 'npm run build:native -- --cuda'.",
+    )
   if (!hasDriver || addon.info.cudaAvailable) return problems
   problems.push(
     existsSync(join(addon.libtorch, 'libtorch_cuda.so'))
