@@ -10,7 +10,7 @@ import type { RunResult } from '../runs/result.js'
 import { requireFree } from '../runs/run.js'
 import { describeEvent } from './events.js'
 import { deviceFlag, integerFlag, withData } from './flags.js'
-import { interruptible, note, printResult } from './output.js'
+import { interruptible, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
 import { resultTable } from './tables.js'
 
@@ -44,7 +44,6 @@ export const runCommand = (): Command =>
       const recipe = parseRecipe(assignments(flags).reduce(setValue, written))
       const path = flags.output ?? freeFolder(basename(file, extname(file)))
       await requireFree(path)
-      note(`run directory: ${path}`)
       const result = await watched(path, flags.checkpointSeconds, (hooks) => runRecipe(recipe, path, hooks))
       printResult(flags.json, result, () => resultTable(result))
     })
@@ -63,6 +62,7 @@ export const watched = async (
         checkpointSeconds,
         onProgress: (progress) => display.update(progress),
         onEvent: (event) => {
+          if (event.event === 'start') display.log(`run directory: ${path}`)
           const line = describeEvent(event)
           if (line !== undefined) display.log(line)
         },

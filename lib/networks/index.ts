@@ -34,7 +34,7 @@ export const networkSpec = (name: string, options: NetworkOptions = {}): Network
   const wide = WIDE_RESNET.exec(name)
   if (wide !== null) return wideResNetSpec({ ...options, depth: Number(wide[1]), widen: Number(wide[2]) })
   throw invalid(
-    `unknown network "${name}"${didYouMean(name, networkNames)}; known are ${networkNames.join(', ')}`,
+    `unknown network "${name}"; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
   )
 }
 

@@ -7,7 +7,7 @@ import type { Device } from '../../bindings/native.js'
 import { attackSchema, parseAttack } from '../evaluation/attack.js'
 import { networkOptionsSchema } from '../networks/options.js'
 import { fraction, show } from '../numbers.js'
-import { objectiveSchema } from '../objectives/index.js'
+import { type Objective, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { choice, integer, parse, strict, variants } from '../schemas.js'
 import { scheduleSchema } from '../training/schedules.js'
@@ -75,8 +75,20 @@ const pruneSchema = strict({
   keep: choice(['milestones', 'steps']).default('milestones'),
 })
 
-const branchSchema = z.union([z.enum(['none', 'natural', 'matched']), objectiveSchema], {
-  error: (issue) => `expected none, natural, matched or an objective, received ${show(issue.input)}`,
+const branchNames = choice(['none', 'natural', 'matched', 'adversarial', 'trades'])
+
+/** A way of fine-tuning: none at all, matched to pre-training, or an objective by name or in full. */
+const branchSchema = z.unknown().transform((value, context): 'none' | 'natural' | 'matched' | Objective => {
+  const word = typeof value === 'string' ? branchNames.safeParse(value) : undefined
+  if (word?.success && ['none', 'natural', 'matched'].includes(word.data)) {
+    return word.data as 'none' | 'natural' | 'matched'
+  }
+  const parsed = word?.success === false ? word : objectiveSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const { message, path: place } of parsed.error.issues) {
+    context.addIssue({ code: 'custom', message, path: [...place] })
+  }
+  return z.NEVER
 })
 
 const finetuneSchema = z

@@ -131,7 +131,9 @@ const namedOrGiven = async (
     if (model !== undefined) return model.spec
     throw invalid('recipe.network: name a network, such as vgg16')
   }
-  return networkSpec(name, { input: shape, classes, ...withoutUndefined(options) })
+  // The default normalisation is that of colour photographs.
+  const plain = shape[0] === 3 ? {} : { normalize: false as const }
+  return networkSpec(name, { input: shape, classes, ...plain, ...withoutUndefined(options) })
 }
 
 const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonNullable<T[Key]> } =>

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CoppiceError } from '../errors.js'
 import type { Environment } from './environment.js'
 import { fileError } from './files.js'
@@ -37,7 +37,7 @@ export class Run {
   static async create(path: string, recipe: ResolvedRecipe, environment: RunEnvironment): Promise<Run> {
     await requireFree(path)
     try {
-      await mkdir(path, { recursive: true })
+      await makeFolder(path)
     } catch (error) {
       throw fileError('cannot make the run directory', path, error)
     }
@@ -115,6 +115,13 @@ export async function readRunRecipe(path: string): Promise<Recipe> {
 
 export async function readRunEnvironment(path: string): Promise<RunEnvironment> {
   return (await readJson(join(path, 'environment.json'))) as RunEnvironment
+}
+
+/** Makes a folder and those above it. (Node's own recursive `mkdir` never ends in /proc.) */
+const makeFolder = async (path: string): Promise<void> => {
+  if (existsSync(path)) return
+  await makeFolder(dirname(path))
+  await mkdir(path)
 }
 
 /** Whether a folder holds a run. */

@@ -1,0 +1,228 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CoppiceError } from '../../lib/errors.js'
+import { networkSpec } from '../../lib/networks/index.js'
+import { parseRecipe } from '../../lib/runs/recipe.js'
+import { readRecipeFile, setValue } from '../../lib/runs/recipeFile.js'
+import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib/runs/resolve.js'
+import { temporaryFolder } from '../helpers.js'
+
+const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 } }
+const surroundings = { shape: [3, 32, 32], classes: 10, testImages: 1000 } as const
+const resolve = (recipe: unknown) =>
+  resolveRecipe(parseRecipe(recipe), networkSpec('cifarLarge'), { ...surroundings, shape: [3, 32, 32] })
+
+const refusal = (recipe: unknown): string => {
+  try {
+    parseRecipe(recipe)
+  } catch (error) {
+    expect(error).toBeInstanceOf(CoppiceError)
+    expect((error as CoppiceError).message).not.toContain('\n')
+    return (error as CoppiceError).message
+  }
+  throw new Error('the recipe was not refused')
+}
+
+describe('parseRecipe', () => {
+  it('reads fractions, words that stand for objects, and fills in the paper’s defaults', () => {
+    const recipe = parseRecipe({
+      ...minimal,
+      pretrain: { objective: { kind: 'adversarial', epsilon: '4/255' }, epochs: 3 },
+      prune: { sparsity: 0.9 },
+    })
+    expect(recipe.network).toEqual({ name: 'cifarLarge' })
+    expect(recipe.pretrain.objective).toEqual({
+      kind: 'adversarial',
+      epsilon: 4 / 255,
+      stepSize: 2 / 255,
+      steps: 10,
+      start: 'uniform',
+    })
+    expect(recipe.prune).toMatchObject({
+      steps: 40,
+      epochsPerStep: 5,
+      learningRate: 0.001,
+      scope: 'layer',
+      schedule: 'geometric',
+      structure: 'unstructured',
+      score: 'magnitude',
+    })
+    expect(recipe.finetune).toEqual(['matched'])
+  })
+
+  it('names the place of an unknown key and suggests the nearest', () => {
+    expect(refusal({ ...minimal, prune: { sparsty: 0.9 } })).toBe(
+      'recipe.prune: unknown key "sparsty"; did you mean "sparsity"? (and 1 more)',
+    )
+    expect(refusal({ ...minimal, pretran: {} })).toContain('unknown key "pretran"; did you mean "pretrain"?')
+    expect(refusal({ ...minimal, pretrain: { objective: { kind: 'adversarial', epsilom: 1 } } })).toContain(
+      'recipe.pretrain.objective: unknown key "epsilom"; did you mean "epsilon"?',
+    )
+  })
+
+  it.each([
+    [{ prune: { sparsity: 1 } }, 'recipe.prune.sparsity'],
+    [{ prune: { sparsity: -0.1 } }, 'recipe.prune.sparsity'],
+    [
+      { pretrain: { objective: { kind: 'adversarial', epsilon: -0.1 } } },
+      'recipe.pretrain.objective.epsilon',
+    ],
+    [
+      { pretrain: { objective: { kind: 'adversarial', epsilon: '300/255' } } },
+      'recipe.pretrain.objective.epsilon',
+    ],
+    [{ pretrain: { objective: 'adversrial' } }, 'did you mean "adversarial"?'],
+    [{ pretrain: { epochs: 1.5 } }, 'recipe.pretrain.epochs'],
+    [{ pretrain: { learningRate: 0 } }, 'recipe.pretrain.learningRate'],
+    [{ device: 'gpu' }, 'recipe.device'],
+    [{ data: { set: 'cifar' } }, 'recipe.data'],
+    [{ finetune: ['matched', 'nun'] }, 'recipe.finetune[1]'],
+    [{ evaluate: { attack: 'pgd10y' } }, 'pgd10y'],
+  ])('refuses %j by name', (change, place) => {
+    expect(refusal({ ...minimal, ...change })).toContain(place)
+  })
+
+  it('takes an empty value for one that is not given', () => {
+    expect(parseRecipe({ ...minimal, prune: null, threads: null })).toEqual(parseRecipe(minimal))
+  })
+})
+
+describe('resolveRecipe', () => {
+  it('leaves nothing open, and is itself a recipe that resolves to the same', () => {
+    const once = resolve({ ...minimal, prune: { sparsity: 0.5 }, finetune: ['none', 'matched', 'trades'] })
+    expect(once.pretrain.optimiser.kind).toBe('adam')
+    expect(once.evaluate).toMatchObject({ images: 1000, attack: { steps: 10, restarts: 1 } })
+    expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+  })
+
+  it('evaluates with the ε that was trained against', () => {
+    const { evaluate } = resolve({
+      ...minimal,
+      pretrain: { objective: { kind: 'adversarial', epsilon: '2/255', steps: 7 } },
+    })
+    expect(evaluate.attack).toMatchObject({ epsilon: 2 / 255, steps: 7, restarts: 1 })
+  })
+
+  it('refuses more test images than there are', () => {
+    expect(() => resolve({ ...minimal, evaluate: { images: 1001 } })).toThrow('recipe.evaluate.images: 1001')
+  })
+
+  it('names branches, and knows which match pre-training', () => {
+    const branches = branchesOf(
+      resolve({
+        ...minimal,
+        pretrain: { objective: 'trades' },
+        finetune: ['none', 'natural', 'matched', 'trades', { kind: 'trades', beta: 1 }],
+      }),
+    )
+    expect(branches.map(({ name, matched }) => [name, matched])).toEqual([
+      ['none', false],
+      ['natural', false],
+      ['matched', true],
+      ['trades', true],
+      ['trades2', false],
+    ])
+    expect(branches[0]?.objective).toBeUndefined()
+  })
+})
+
+describe('resolveNetwork', () => {
+  const network = (value: unknown, changes = {}) =>
+    resolveNetwork(parseRecipe({ ...minimal, network: value }), {
+      shape: [3, 32, 32],
+      classes: 10,
+      testImages: 10,
+      ...changes,
+    })
+
+  it('fits a named network to the images and classes of the data', async () => {
+    const spec = await network({ name: 'cifarLarge', scale: 0.25 }, { shape: [1, 16, 16], classes: 3 })
+    expect(spec.input).toEqual([1, 16, 16])
+  })
+
+  it('refuses a spec whose shapes do not fit, naming the node', async () => {
+    const folder = temporaryFolder()
+    const file = join(folder, 'spec.json')
+    const nodes = [{ op: 'conv2d', name: 'conv', channels: 4, kernel: 99 }]
+    writeFileSync(file, JSON.stringify({ name: 'bad', input: [3, 32, 32], nodes }))
+    await expect(network({ file })).rejects.toThrow(/spec\.json.*conv/)
+  })
+
+  it('refuses an unknown network, images of another shape, and too few logits', async () => {
+    await expect(network('vgg61')).rejects.toThrow('did you mean "vgg16"?')
+    const spec = networkSpec('cifarLarge')
+    await expect(network({ spec }, { shape: [1, 28, 28] })).rejects.toThrow('takes images of 3×32×32')
+    await expect(network({ spec }, { classes: 100 })).rejects.toThrow('has 10 logits')
+    await expect(network({ name: 'vgg16', file: 'x.json' })).rejects.toThrow('only one of name, file')
+  })
+})
+
+describe('identityOf', () => {
+  const contents = { train: 'a', validation: 'b', test: 'c' }
+  const identity = (recipe: unknown) => identityOf(resolve(recipe), networkSpec('cifarLarge'), contents)
+
+  it('depends on what determines the run, and on nothing else', () => {
+    const first = identity(minimal)
+    expect(identity({ ...minimal, name: 'other', device: 'cuda', threads: 7 })).toBe(first)
+    expect(identity({ ...minimal, seed: 9 })).not.toBe(first)
+    expect(identity({ ...minimal, pretrain: { epochs: 4 } })).not.toBe(first)
+    const other = { ...contents, train: 'x' }
+    expect(identityOf(resolve(minimal), networkSpec('cifarLarge'), other)).not.toBe(first)
+  })
+})
+
+describe('setValue', () => {
+  it('changes one value, read as YAML', () => {
+    expect(setValue({ prune: { sparsity: 0.5 } }, 'prune.sparsity=0.95')).toEqual({
+      prune: { sparsity: 0.95 },
+    })
+    expect(setValue({}, 'prune.milestones=[0.5, 0.9]')).toEqual({ prune: { milestones: [0.5, 0.9] } })
+    expect(setValue({ finetune: ['none', 'natural'] }, 'finetune.1=matched')).toEqual({
+      finetune: ['none', 'matched'],
+    })
+  })
+
+  it('writes out words that stand for objects', () => {
+    const recipe = { network: 'vgg16', data: 'builtin', pretrain: { objective: 'adversarial' } }
+    const changed = ['network.scale=0.5', 'data.train=100', 'pretrain.objective.epsilon=4/255'].reduce<
+      Record<string, unknown>
+    >(setValue, recipe)
+    expect(changed).toEqual({
+      network: { name: 'vgg16', scale: 0.5 },
+      data: { set: 'builtin', train: 100 },
+      pretrain: { objective: { kind: 'adversarial', epsilon: '4/255' } },
+    })
+  })
+
+  it('refuses what is no assignment', () => {
+    expect(() => setValue({}, 'prune.sparsity')).toThrow('expected path=value')
+    expect(() => setValue({}, 'prune..x=1')).toThrow('empty key')
+    expect(() => setValue({ finetune: ['none'] }, 'finetune.last=none')).toThrow('no place in the list')
+  })
+})
+
+describe('readRecipeFile', () => {
+  const written = (name: string, text: string): string => {
+    const file = join(temporaryFolder(), name)
+    writeFileSync(file, text)
+    return file
+  }
+
+  it('reads YAML and JSON', async () => {
+    const expected = { network: 'vgg16', prune: { sparsity: 0.9 } }
+    expect(await readRecipeFile(written('a.yaml', 'network: vgg16\nprune: { sparsity: 0.9 }'))).toEqual(
+      expected,
+    )
+    expect(await readRecipeFile(written('a.json', JSON.stringify(expected)))).toEqual(expected)
+  })
+
+  it('says on one line what is wrong with a file', async () => {
+    await expect(readRecipeFile(written('a.yaml', 'a: b: c'))).rejects.toThrow(
+      /a\.yaml is not YAML: .* at line 1/,
+    )
+    await expect(readRecipeFile(written('a.json', '{'))).rejects.toThrow('a.json is not JSON')
+    await expect(readRecipeFile(written('a.yaml', '- 1'))).rejects.toThrow('holds no recipe')
+    await expect(readRecipeFile('/nowhere/a.yaml')).rejects.toThrow('there is no such file')
+  })
+})
