@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { CoppiceError } from '../../lib/errors.js'
+import { settle } from '../../lib/jobs.js'
+import { Network } from '../../lib/networks/network.js'
+import { adversarial, natural } from '../../lib/objectives/index.js'
+import type { TrainCursor } from '../../lib/training/loop.js'
+import { adam, sgd } from '../../lib/training/optimiser.js'
+import { type TrainOptions, train } from '../../lib/training/train.js'
+import { tinyImages, tinySpec } from '../helpers.js'
+
+const options = {
+  objective: adversarial({ epsilon: 4 / 255, steps: 2 }),
+  epochs: 3,
+  batchSize: 16,
+  optimiser: adam(),
+  learningRate: 0.01,
+  schedule: { kind: 'cosine' },
+  rampEpochs: 1,
+  augment: { pad: 1, flip: false },
+  seed: 5,
+} as const satisfies TrainOptions
+
+const parameters = async (network: Network) => (await network.read()).parameters
+
+describe('train', () => {
+  it('gives the same bits for the same seed, and others for another', async () => {
+    const data = await tinyImages(100)
+    const trained = async (seed: number) => {
+      const network = await Network.create(tinySpec(), { seed: 1 })
+      await train(network, data, { ...options, seed })
+      return parameters(network)
+    }
+    const first = await trained(5)
+    expect(await trained(5)).toEqual(first)
+    expect(await trained(6)).not.toEqual(first)
+  })
+
+  it('learns what can be learned, and remembers the objective', async () => {
+    const network = await Network.create(tinySpec(), { seed: 1 })
+    const epochs: number[] = []
+    const summary = await train(network, await tinyImages(400), {
+      ...options,
+      objective: natural(),
+      epochs: 6,
+      onEpoch: ({ accuracy }) => epochs.push(accuracy),
+    })
+    expect(epochs).toHaveLength(6)
+    expect(summary.accuracy).toBeGreaterThan(80)
+    expect(summary.accuracy).toBe(epochs.at(-1))
+    expect(network.history).toEqual({ objective: natural() })
+  })
+
+  it.each([
+    ['adam', adam()],
+    ['sgd', sgd({ nesterov: true })],
+  ])(
+    'ends in the same bits when it is interrupted at every step and taken up elsewhere (%s)',
+    async (_, optimiser) => {
+      const data = await tinyImages(50)
+      const straight = await Network.create(tinySpec(), { seed: 1 })
+      const whole = await train(straight, data, { ...options, optimiser })
+
+      let state = await (await Network.create(tinySpec(), { seed: 1 })).read()
+      let moments: Float32Array[] = []
+      let start: TrainCursor | undefined
+      let summary: unknown
+      for (let attempts = 0; summary === undefined; attempts++) {
+        expect(attempts).toBeLessThan(40)
+        const network = await Network.from(state)
+        for (const [index, arena] of (['moment1', 'moment2'] as const).entries()) {
+          const values = moments[index]
+          if (values !== undefined) await settle(() => network.handle.write(arena, values))
+        }
+        const controller = new AbortController()
+        const save = async (cursor: TrainCursor) => {
+          start = JSON.parse(JSON.stringify(cursor)) as TrainCursor
+          state = await network.read()
+          moments = await Promise.all(
+            (['moment1', 'moment2'] as const).map(
+              async (arena) => (await settle(() => network.handle.read(arena))) as Float32Array,
+            ),
+          )
+          controller.abort()
+        }
+        try {
+          summary = await train(network, data, {
+            ...options,
+            optimiser,
+            start,
+            signal: controller.signal,
+            checkpoint: { dueIn: () => 0, save },
+          })
+        } catch (error) {
+          expect(error).toBe(controller.signal.reason)
+        }
+        network.dispose()
+      }
+      expect(summary).toEqual(whole)
+      expect(state.parameters).toEqual(await parameters(straight))
+      expect(state.buffers).toEqual((await straight.read()).buffers)
+    },
+  )
+
+  it('stops at an abort with the work of the last batch kept, and says why', async () => {
+    const network = await Network.create(tinySpec(), { seed: 1 })
+    const controller = new AbortController()
+    let saved: TrainCursor | undefined
+    const save = async (cursor: TrainCursor) => {
+      saved = cursor
+    }
+    const running = train(network, await tinyImages(2000), {
+      ...options,
+      epochs: 1000,
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('enough')),
+      checkpoint: { dueIn: () => 1e9, save },
+    })
+    await expect(running).rejects.toThrow('enough')
+    expect(saved?.epoch).toBeLessThan(999)
+    await expect(
+      train(network, await tinyImages(10), { ...options, signal: controller.signal }),
+    ).rejects.toThrow('enough')
+  })
+
+  it('reports a diverged loss with advice', async () => {
+    const network = await Network.create(tinySpec(), { seed: 1 })
+    const running = train(network, await tinyImages(200), {
+      ...options,
+      optimiser: sgd(),
+      learningRate: 1e6,
+      epochs: 5,
+    })
+    await expect(running).rejects.toMatchObject({ code: 'ERR_DIVERGED' })
+    await expect(running).rejects.toThrow(/learningRate|learning rate/)
+  })
+
+  it('says when training stays at chance', async () => {
+    const warnings: string[] = []
+    await train(await Network.create(tinySpec(), { seed: 1 }), await tinyImages(400), {
+      ...options,
+      learningRate: 1e-9,
+      onWarning: (message) => warnings.push(message),
+    })
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toContain('still at chance')
+  })
+
+  it('trains in float64 and in bf16', async () => {
+    const data = await tinyImages(200)
+    for (const settings of [{ type: 'float64' }, { type: 'float32' }] as const) {
+      const network = await Network.create(tinySpec(), { ...settings, seed: 1 })
+      const precision = settings.type === 'float32' ? 'bf16' : undefined
+      const { accuracy } = await train(network, data, {
+        ...options,
+        objective: natural(),
+        epochs: 6,
+        precision,
+      })
+      expect(accuracy).toBeGreaterThan(60)
+    }
+  })
+
+  it('refuses wrong options by name', async () => {
+    const network = await Network.create(tinySpec(), { seed: 1 })
+    const data = await tinyImages(10)
+    const wrong = (change: object) => train(network, data, { ...options, ...change } as TrainOptions)
+    await expect(wrong({ epochs: 0 })).rejects.toThrow('train.epochs')
+    await expect(wrong({ batchsize: 3 })).rejects.toThrow('did you mean "batchSize"?')
+    await expect(wrong({ learningRate: -1 })).rejects.toThrow('train.learningRate')
+    await expect(wrong({ precision: 'fp64' })).rejects.toBeInstanceOf(CoppiceError)
+    await expect(train(network, data.take(0), options)).rejects.toThrow('empty')
+  })
+})
