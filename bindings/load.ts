@@ -62,6 +62,8 @@ export function loadBinding(places: {
     const file = join(folder, 'coppice.node')
     const native = requireAddon<NativeAddon>(file, tried)
     native.useErrorClass(CoppiceError)
+    // process.exit() destroys libtorch's statics under a running job unless it is stopped first.
+    process.once('exit', () => native.close())
     return {
       addon: native,
       file,

@@ -215,6 +215,8 @@ export interface NativeAddon {
   useErrorClass(
     errorClass: new (code: ErrorCode, message: string, options?: { cause?: unknown }) => Error,
   ): void
+  /** Stops all engines within one batch; for the process's `exit` event. Nothing can be started afterwards. */
+  close(): void
   info(): BuildInfo
   /** Threads for CPU work; takes effect with the next job. */
   setThreads(threads: number): void

@@ -55,6 +55,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     addon->error_class = Napi::Persistent(Reader(call[0], "constructor").function());
     return call.Env().Undefined();
   });
+  export_function("close", [addon](const Napi::CallbackInfo& call) {
+    addon->close();
+    return call.Env().Undefined();
+  });
   export_function("info", info);
   export_function("setThreads", [addon](const Napi::CallbackInfo& call) {
     addon->threads = static_cast<int>(Reader(call[0], "threads").integer(1, 1024));
@@ -90,12 +94,15 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 Addon::Addon(Napi::Env env) : main_thread(env), threads(at::get_num_threads()) {}
 
 Engine& Addon::engine(at::Device device) {
+  if (closed_) throw HandleDisposed("the addon was closed because the process is ending");
   auto& slot = engines_[device.str()];
   if (!slot) slot = std::make_unique<Engine>(device, threads);
   return *slot;
 }
 
 void Addon::close() {
+  if (closed_) return;
+  closed_ = true;
   engines_.clear();
   main_thread.close();
 }

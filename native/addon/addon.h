@@ -23,7 +23,8 @@ class Addon {
 
   /// The engine of a device, started on first use.
   Engine& engine(at::Device device);
-  /// Stops all engines; their unfinished jobs never settle. Called when the environment ends.
+  /// Stops all engines; their unfinished jobs never settle. Idempotent. Called by a cleanup hook when a worker ends, and
+  /// from JavaScript's `exit` event, because process.exit runs no cleanup hooks but destroys libtorch's statics.
   void close();
 
   MainThread main_thread;
@@ -32,6 +33,7 @@ class Addon {
 
  private:
   std::map<std::string, std::unique_ptr<Engine>> engines_;
+  bool closed_ = false;
 };
 
 }  // namespace coppice

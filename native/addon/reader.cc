@@ -114,7 +114,13 @@ Napi::Function Reader::function() const {
 
 Napi::TypedArray Reader::typed(napi_typedarray_type type, const char* name) const {
   if (!value_.IsTypedArray() || value_.As<Napi::TypedArray>().TypedArrayType() != type) refuse(name);
-  return value_.As<Napi::TypedArray>();
+  const auto array = value_.As<Napi::TypedArray>();
+  napi_value buffer = nullptr;
+  bool own = false;
+  napi_get_typedarray_info(value_.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr);
+  napi_is_arraybuffer(value_.Env(), buffer, &own);
+  if (!own) refuse(std::string(name) + " on an ArrayBuffer that is not shared");
+  return array;
 }
 
 std::vector<uint32_t> Reader::uint32s() const { return copied<uint32_t>(typed(napi_uint32_array, "a Uint32Array")); }
@@ -124,7 +130,7 @@ at::Tensor Reader::bytes() const { return copied(typed(napi_uint8_array, "a Uint
 
 at::Tensor Reader::floats(at::ScalarType type) const {
   const bool wide = value_.IsTypedArray() && value_.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
-  const at::Tensor out = wide ? copied(value_.As<Napi::TypedArray>(), at::kDouble)
+  const at::Tensor out = wide ? copied(typed(napi_float64_array, ""), at::kDouble)
                               : copied(typed(napi_float32_array, "a Float32Array or a Float64Array"), at::kFloat);
   return out.to(type);
 }

@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+
+const ending = (how: string) => {
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(__dirname, 'endings.mjs'), how],
+    {
+      encoding: 'utf8',
+    },
+  )
+  return { status, signal, stdout: stdout.trim(), stderr: stderr.trim() }
+}
+
+it('process.exit in the middle of a job ends the process cleanly', () => {
+  expect(ending('exit')).toEqual({ status: 0, signal: null, stdout: '', stderr: '' })
+})
+
+it('a worker terminated in the middle of a job leaves the process unharmed', () => {
+  expect(ending('terminate')).toEqual({ status: 0, signal: null, stdout: 'terminated', stderr: '' })
+})
+
+it('networks that nobody keeps are freed: 200 of 20 MB never take more than 2 GB', () => {
+  const { status, stdout } = ending('forget')
+  expect(status).toBe(0)
+  expect(JSON.parse(stdout).peak).toBeLessThan(2e9)
+})
