@@ -16,52 +16,56 @@ export async function hasGpu() {
   return (await capture('nvidia-smi', ['-L'])).ok
 }
 
+/**
+ * What pip is asked for, in order. `===` compares the whole version, so that a configured CPU wheel `2.13.0+cpu` is not
+ * taken for the CUDA one, which is what PyPI has under the plain version. That one runs on the CPU too.
+ */
+const cudaTries = [
+  [`torch===${torchVersion}`],
+  [`torch==${torchVersion}+cu130`, '--extra-index-url', cudaIndex],
+]
+const cpuTries = [
+  ['--no-deps', `torch==${torchVersion}+cpu`],
+  ['--no-deps', `torch==${torchVersion}+cpu`, '--extra-index-url', cpuIndex],
+  [`torch===${torchVersion}`],
+]
+
 /** Installs into `folder`/torch; `cuda` also brings the CUDA libraries (several GB). */
 export async function installLibtorch({ cuda, folder = join(root, '.libtorch') }) {
   const problem = await pipProblem()
   if (problem !== undefined) throw new Failure(`libtorch is installed by pip, which is missing:\n${problem}`)
-  // `===` compares the whole version, so that a configured CPU wheel `2.13.0+cpu` is not taken for the CUDA one.
-  const tries = cuda
-    ? [[`torch===${torchVersion}`], [`torch==${torchVersion}+cu130`, '--extra-index-url', cudaIndex]]
-    : [
-        ['--no-deps', `torch==${torchVersion}+cpu`],
-        ['--no-deps', `torch==${torchVersion}+cpu`, '--extra-index-url', cpuIndex],
-      ]
-  const kind = cuda ? 'CUDA (several GB)' : 'CPU (about 200 MB)'
-  say(`Installing libtorch ${torchVersion}, ${kind}, into ${folder}`)
   // pip leaves half a package behind when it is interrupted: only a whole one gets the name.
   const partial = `${folder}.partial`
   const problems = []
-  for (const args of tries) {
+  for (const args of cuda ? cudaTries : cpuTries) {
+    say(`Installing libtorch into ${folder}: pip install ${args.join(' ')}`)
     rmSync(partial, { recursive: true, force: true })
-    try {
-      await pip(['install', '--target', partial, '--only-binary', ':all:', ...args])
-    } catch (error) {
-      problems.push(error.message)
-      continue
-    }
-    if (cuda && !existsSync(join(partial, 'torch/lib/libtorch_cuda.so'))) {
+    const error = await pip(['install', '--target', partial, '--only-binary', ':all:', ...args])
+    if (error !== undefined) problems.push(`pip install ${args.join(' ')}: ${error}`)
+    else if (cuda && !existsSync(join(partial, 'torch/lib/libtorch_cuda.so')))
       problems.push(`pip install ${args.join(' ')}: what it brought is a CPU build`)
-      continue
+    else {
+      rmSync(folder, { recursive: true, force: true })
+      renameSync(partial, folder)
+      return
     }
-    rmSync(folder, { recursive: true, force: true })
-    renameSync(partial, folder)
-    return
   }
   rmSync(partial, { recursive: true, force: true })
+  const python = (await capture('python3', ['--version'])).stdout.trim()
   throw new Failure(
     [
-      `libtorch could not be installed by pip:`,
+      'libtorch could not be installed by pip:',
       ...problems.map((text) => `  ${text}`),
-      'Check the network, or install a torch 2.9 to 2.13 yourself and point COPPICE_LIBTORCH to its folder.',
+      `Check the network and that torch ${torchVersion} has a wheel for this Python (${python}), or install a torch 2.9 to 2.13 yourself and point COPPICE_LIBTORCH to its folder.`,
     ].join('\n'),
   )
 }
 
+/** The error that pip ends with, or undefined. */
 async function pip(args) {
   const command = ['-m', 'pip', '--disable-pip-version-check', ...args]
   const { ok, stderr } = await capture('python3', command, { echo: true })
-  if (ok) return
-  const line = stderr.split('\n').findLast((text) => text.startsWith('ERROR:')) ?? stderr.trim().slice(-300)
-  throw new Failure(`pip install ${args.slice(5).join(' ')}: ${line}`)
+  if (ok) return undefined
+  const line = stderr.split('\n').findLast((text) => text.startsWith('ERROR:'))
+  return line?.slice('ERROR:'.length).trim() ?? (stderr.trim().slice(-300) || 'failed without a word')
 }
