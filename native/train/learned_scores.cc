@@ -5,7 +5,8 @@
 namespace coppice {
 
 ScoreLearner::ScoreLearner(Network& network, const LearnScores& start)
-    : network_(network), keep_(start.keep), frozen_(network.parameters.clone()), momentum_(at::zeros_like(frozen_)) {
+    : network_(network), keep_(start.keep), frozen_(network.parameters.clone()) {
+  if (!network.moment1.defined()) network.moment1 = at::zeros_like(frozen_);
   if (start.scores.defined()) {
     scores_ = start.scores.clone();
     return;
@@ -38,8 +39,8 @@ void ScoreLearner::apply() {
 }
 
 void ScoreLearner::step(double learning_rate, double momentum) {
-  momentum_.mul_(momentum).addcmul_(network_.gradients, frozen_);
-  scores_.sub_(momentum_, learning_rate);
+  network_.moment1.mul_(momentum).addcmul_(network_.gradients, frozen_);
+  scores_.sub_(network_.moment1, learning_rate);
 }
 
 }  // namespace coppice

@@ -6,7 +6,8 @@
 
 namespace coppice {
 
-/// Lends a network's parameter arena to score learning; the frozen weights return when it ends.
+/// Lends a network's parameter arena to score learning; the frozen weights return when it ends. The scores' momentum is
+/// the network's first moment, so that checkpoints hold it.
 class ScoreLearner {
  public:
   ScoreLearner(Network& network, const LearnScores& start);
@@ -23,7 +24,7 @@ class ScoreLearner {
  private:
   Network& network_;
   double keep_;
-  at::Tensor frozen_, scores_, momentum_;
+  at::Tensor frozen_, scores_;
 };
 
 }  // namespace coppice
