@@ -4,8 +4,21 @@
  *
  * @packageDocumentation
  */
-export type { Device, Floats, MemoryInfo, ParameterType, Precision } from '../bindings/native.js'
+export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
+export type {
+  BuildInfo,
+  Device,
+  DeviceInfo,
+  Floats,
+  MemoryInfo,
+  NativeAugmentation,
+  ParameterType,
+  Precision,
+  TensorLayout,
+} from '../bindings/native.js'
+export type { DeviceProbe, Probe } from '../bindings/probe.js'
 export {
+  type CompressCursor,
   type CompressOptions,
   type CompressProgress,
   type CompressStep,
@@ -25,11 +38,12 @@ export {
   imageSet,
   type LabelledImages,
 } from './data/index.js'
+export { type Diagnosis, diagnose } from './doctor.js'
 export { CoppiceError, type ErrorCode } from './errors.js'
 export { type Attack, describeAttack, parseAttack, pgd } from './evaluation/attack.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
 export { type Proportion, proportion, wilson } from './evaluation/wilson.js'
-export { describeNetwork, type NetworkDescription } from './networks/describe.js'
+export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
 export { defaultOptimiser, networkNames, networkSpec } from './networks/index.js'
 export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './networks/named.js'
 export {
@@ -39,9 +53,23 @@ export {
   type NetworkState,
   type TrainingHistory,
 } from './networks/network.js'
-export type { NetworkOptions } from './networks/options.js'
+export type { NetworkOptions, Normalization } from './networks/options.js'
 export { parseSpec } from './networks/parse.js'
-export type { ImageShape, NetworkSpec, NodeSpec } from './networks/spec.js'
+export type {
+  AddNode,
+  BatchNorm2dNode,
+  Conv2dNode,
+  FlattenNode,
+  ImageShape,
+  Initialisation,
+  LinearNode,
+  NetworkSpec,
+  NodeSpec,
+  NormalizeNode,
+  OperationName,
+  PoolNode,
+  ReluNode,
+} from './networks/spec.js'
 export {
   type Adversarial,
   type AttackOptions,
@@ -61,10 +89,11 @@ export type { PruneSchedule } from './pruning/schedules.js'
 export type { Scope } from './pruning/scopes.js'
 export type { Score } from './pruning/scores.js'
 export type { Structure } from './pruning/structures.js'
+export type { RunEvent } from './runs/metrics.js'
 export { parseRecipe, type Recipe } from './runs/recipe.js'
 export { readRecipeFile, setValue } from './runs/recipeFile.js'
 export type { ResultRow, RunResult } from './runs/result.js'
-export type { EpochResult, TrainHooks, TrainProgress } from './training/loop.js'
+export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/loop.js'
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
 export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
