@@ -63,6 +63,7 @@ export const watched = async (
         onProgress: (progress) => display.update(progress),
         onEvent: (event) => {
           if (event.event === 'start') display.log(`run directory: ${path}`)
+          if (event.event === 'resume') display.log(`going on with ${path}`)
           const line = describeEvent(event)
           if (line !== undefined) display.log(line)
         },

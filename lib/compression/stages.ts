@@ -74,51 +74,55 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
   const scoring = prune.score === 'learned' ? prune.scoreEpochs : 0
   const tuneWork = trainingWork(branch.objective ?? pretrain.objective)
   const stepWork = data.train.length * tuneWork * (epochsPerStep + scoring)
-  const rows = new Map<string, ResultRow>()
-  if (isDone(session, branch)) {
-    session.advance(prune.steps * stepWork)
-  } else {
-    const here = place.stage === 'branch' && place.branch === branch.name ? place.compress : null
-    if (here === null) await network.write(await readModel(run.checkpoint(DENSE)))
-    const cursor = here ?? { step: 1, phase: 'prune', train: FIRST_STEP }
-    session.advance((cursor.step - 1) * stepWork)
-    const steps = compress(network, data.train, {
-      ...settings,
-      milestones,
-      epochsPerStep,
-      objective: branch.objective,
-      seed: recipe.seed,
-      signal: hooks.signal,
-      start: { cursor, scores: here === null ? undefined : session.scores },
-      checkpoint: session.checkpointer((at) => ({ stage: 'branch', branch: branch.name, compress: at })),
-      onWarning: (message) => session.warn(`${branch.name}: ${message}`),
-      onProgress: ({ pruneStep, pruneSteps, samples, totalSamples, phase, loss }) =>
-        session.progress(
-          `${branch.name} ${pruneStep}/${pruneSteps}${phase === 'scores' ? ' scores' : ''}`,
-          tuneWork,
-          { done: samples, total: totalSamples, loss },
-        ),
-    })
-    for await (const step of steps) {
-      session.event({ event: 'step', branch: branch.name, ...step })
-      session.advance(stepWork)
-      const name = rowName(branch, step.target)
-      const notes: Notes = { branch: branch.name, step }
-      if (step.milestone) {
-        await writeModel(run.checkpoint(name), await network.read(), { notes })
-        await session.save(placeAfter(session, branch, step))
-        rows.set(name, await evaluationStage(session, name, { network, notes }))
-      } else if (keep === 'steps') {
-        const file = run.checkpoint(`${branch.name}-step${step.step}`)
-        await writeModel(file, await network.read(), { notes })
-      }
+  const rows: ResultRow[] = []
+  const here = place.stage === 'branch' && place.branch === branch.name ? place.compress : null
+  const cursor = here ?? { step: 1, phase: 'prune', train: FIRST_STEP }
+  const passed = isDone(session, branch) ? prune.steps : cursor.step - 1
+  session.advance(passed * stepWork)
+  const planned = planSteps(prune.schedule, prune.sparsity, prune.steps, milestones)
+  for (const step of planned.slice(0, passed)) {
+    // An interruption may have come between a milestone and its evaluation.
+    if (step.milestone) rows.push(await evaluationStage(session, rowName(branch, step.sparsity), undefined))
+  }
+  if (passed === prune.steps) return rows
+  if (here === null) await network.write(await readModel(run.checkpoint(DENSE)))
+  const steps = compress(network, data.train, {
+    ...settings,
+    milestones,
+    epochsPerStep,
+    objective: branch.objective,
+    seed: recipe.seed,
+    signal: hooks.signal,
+    start: { cursor, scores: here === null ? undefined : session.scores },
+    checkpoint: session.checkpointer((at) => ({ stage: 'branch', branch: branch.name, compress: at })),
+    onWarning: (message) => session.warn(`${branch.name}: ${message}`),
+    onProgress: ({ pruneStep, pruneSteps, samples, totalSamples, phase, loss }) =>
+      session.progress(
+        `${branch.name} ${pruneStep}/${pruneSteps}${phase === 'scores' ? ' scores' : ''}`,
+        tuneWork,
+        // A step's scores are learned before it is fine-tuned.
+        {
+          done: samples + (phase === 'fineTune' ? scoring * data.train.length : 0),
+          total: totalSamples,
+          loss,
+        },
+      ),
+  })
+  for await (const step of steps) {
+    session.event({ event: 'step', branch: branch.name, ...step })
+    session.advance(stepWork)
+    const name = rowName(branch, step.target)
+    const notes: Notes = { branch: branch.name, step }
+    if (step.milestone) {
+      await writeModel(run.checkpoint(name), await network.read(), { notes })
+      await session.save(placeAfter(session, branch, step))
+      rows.push(await evaluationStage(session, name, { network, notes }))
+    } else if (keep === 'steps') {
+      const file = run.checkpoint(`${branch.name}-step${step.step}`)
+      await writeModel(file, await network.read(), { notes })
     }
   }
-  const planned = planSteps(prune.schedule, prune.sparsity, prune.steps, milestones)
-  const names = planned.filter((step) => step.milestone).map((step) => rowName(branch, step.sparsity))
-  const all: ResultRow[] = []
-  for (const name of names) all.push(rows.get(name) ?? (await evaluationStage(session, name, undefined)))
-  return all
+  return rows
 }
 
 /** A network that is at hand, and how it came about. */

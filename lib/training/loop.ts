@@ -91,6 +91,9 @@ export interface TrainHooks {
   start?: TrainCursor | undefined
 }
 
+/** Node fires timers at once that are set for longer. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 export const FIRST_STEP: TrainCursor = Object.freeze({
   epoch: 0,
   step: 0,
@@ -119,7 +122,7 @@ export async function trainingLoop(
     while (cursor.step < steps) {
       hooks.signal?.throwIfAborted()
       const result = await runSteps(network, dataset, plan, hooks, cursor, epochPlan, scores)
-      cursor = advance(cursor, result, plan)
+      cursor = advance(cursor, result)
       scores = result.scores ?? scores
       const stopped = hooks.signal?.aborted === true
       if (cursor.step < steps && (stopped || (hooks.checkpoint?.dueIn() ?? 1) <= 0)) {
@@ -207,37 +210,35 @@ async function runSteps(
     const job = addon().train(network.handle, dataset.handle, request, report)
     pause = () => job.pause()
     signal?.addEventListener('abort', pause, { once: true })
-    if (checkpoint !== undefined) timer = setTimeout(pause, Math.max(0, checkpoint.dueIn()))
+    if (checkpoint !== undefined) timer = setTimeout(pause, Math.min(LONGEST_TIMER, checkpoint.dueIn()))
     return await job.promise
+  } catch (error) {
+    throw explain(error, cursor, plan)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', pause)
   }
 }
 
-const advance = (cursor: TrainCursor, result: TrainResult, plan: TrainingPlan): TrainCursor => {
-  let { loss } = cursor
-  for (const [index, value] of result.losses.entries()) {
-    if (!Number.isFinite(value)) throw diverged(cursor.epoch, cursor.step + index, value, plan)
-    loss += value
-  }
-  return {
-    ...cursor,
-    loss,
-    step: cursor.step + result.steps,
-    correct: cursor.correct + result.correct,
-    samples: cursor.samples + result.samples,
-  }
-}
+const advance = (cursor: TrainCursor, result: TrainResult): TrainCursor => ({
+  ...cursor,
+  loss: result.losses.reduce((sum, loss) => sum + loss, cursor.loss),
+  step: cursor.step + result.steps,
+  correct: cursor.correct + result.correct,
+  samples: cursor.samples + result.samples,
+})
 
-const diverged = (epoch: number, step: number, loss: number, plan: TrainingPlan): CoppiceError =>
-  new CoppiceError(
+/** The native loop stops at a loss that is not finite, without knowing of epochs and optimisers. */
+const explain = (error: unknown, { epoch }: TrainCursor, plan: TrainingPlan): unknown => {
+  if (!(error instanceof CoppiceError) || error.code !== 'ERR_DIVERGED') return error
+  const robust = plan.objective.kind === 'natural' ? '' : 'set rampEpochs so that ε grows slowly, '
+  return new CoppiceError(
     'ERR_DIVERGED',
-    `training diverged: the loss became ${loss} in epoch ${epoch + 1}, step ${step + 1}, at learning rate ` +
-      `${plan.learningRate} (${plan.optimiser.kind}); lower learningRate, ` +
-      `${plan.objective.kind === 'natural' ? '' : 'set rampEpochs so that ε grows slowly, '}` +
-      'or use adam for networks without batch norm',
+    `training diverged in epoch ${epoch + 1}: the loss is no longer finite (learning rate ${plan.learningRate}, ` +
+      `${plan.optimiser.kind}); lower learningRate, ${robust}or use adam for networks without batch norm`,
+    { cause: error },
   )
+}
 
 /** Whether an epoch was no better than guessing: accuracy within 3 standard deviations of it, loss about ln(classes). */
 const isGuessing = (epoch: EpochResult, samples: number, classes: number): boolean => {
