@@ -2,17 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
 import { Dataset } from '../lib/data/dataset.js'
 import { labelledImages } from '../lib/data/images.js'
 import { hash32 } from '../lib/hash.js'
 import { parseSpec } from '../lib/networks/parse.js'
 import type { NetworkSpec } from '../lib/networks/spec.js'
 
-/** A folder for the running test, removed when it ends. */
-export const temporaryFolder = (): string => {
+/** A folder that is removed when the running test, or all tests of the file, have ended. */
+export const temporaryFolder = (lifetime: 'test' | 'file' = 'test'): string => {
   const folder = mkdtempSync(join(tmpdir(), 'coppice-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  if (lifetime === 'test') onTestFinished(remove)
+  else afterAll(remove)
   return folder
 }
 
