@@ -59,6 +59,8 @@ export const evaluateCommand = (): Command =>
       if (flags.outcomes !== undefined && existsSync(flags.outcomes)) {
         throw new CoppiceError('ERR_FILE', `--outcomes ${flags.outcomes} exists already; choose another file`)
       }
+      // A mistyped attack is told before anything is loaded.
+      if (flags.attack !== undefined && flags.attack !== 'none') parseAttack(flags.attack)
       if (flags.threads !== undefined) addon().setThreads(flags.threads)
       const files = await modelFiles(argument, flags.checkpoint)
       const dataset = await chooseData(argument, flags)
@@ -96,39 +98,42 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
   let attack: Attack | undefined
   const display = progressDisplay()
   try {
-    await interruptible('nothing was kept', async (signal) => {
-      for (const [index, { name, path }] of files.entries()) {
-        const network = await loadNetwork(path, { device: flags.device })
-        attack = chooseAttack(network, flags)
-        const {
-          perSample,
-          attack: _,
-          ...figures
-        } = await evaluate(network, dataset, {
-          attack,
-          images: flags.images,
-          batchSize: flags.batchSize,
-          precision: flags.precision,
-          seed: flags.seed,
-          signal,
-          onProgress: ({ samples, totalSamples }) =>
-            display.update({
-              label: `evaluate ${name}`,
-              done: samples,
-              total: totalSamples,
-              fraction: (index + samples / totalSamples) / files.length,
-            }),
-        })
-        rows.push({ name, sparsity: await network.sparsity(), ...figures })
-        outcomes[name] = Object.fromEntries(
-          Object.entries(perSample).map(([key, values]) => [
-            key,
-            [...(values as ArrayLike<number> & Iterable<number>)],
-          ]),
-        )
-        network.dispose()
-      }
-    })
+    await interruptible(
+      () => 'nothing was kept',
+      async (signal) => {
+        for (const [index, { name, path }] of files.entries()) {
+          const network = await loadNetwork(path, { device: flags.device })
+          attack = chooseAttack(network, flags)
+          const {
+            perSample,
+            attack: _,
+            ...figures
+          } = await evaluate(network, dataset, {
+            attack,
+            images: flags.images,
+            batchSize: flags.batchSize,
+            precision: flags.precision,
+            seed: flags.seed,
+            signal,
+            onProgress: ({ samples, totalSamples }) =>
+              display.update({
+                label: `evaluate ${name}`,
+                done: samples,
+                total: totalSamples,
+                fraction: (index + samples / totalSamples) / files.length,
+              }),
+          })
+          rows.push({ name, sparsity: await network.sparsity(), ...figures })
+          outcomes[name] = Object.fromEntries(
+            Object.entries(perSample).map(([key, values]) => [
+              key,
+              [...(values as ArrayLike<number> & Iterable<number>)],
+            ]),
+          )
+          network.dispose()
+        }
+      },
+    )
   } finally {
     display.stop()
   }

@@ -30,14 +30,14 @@ export class Interrupted extends Error {
  * once. `advice` says how to go on afterwards.
  */
 export async function interruptible<T>(
-  advice: string,
+  advice: () => string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
   const stop = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted)
     note('stopping after the current batch; press Ctrl-C again to stop at once')
-    controller.abort(new Interrupted(advice))
+    controller.abort(new Interrupted(advice()))
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)

@@ -4,7 +4,7 @@ import { note } from './output.js'
 
 export interface Progress {
   label: string
-  /** Images done in this phase, and images it has. */
+  /** Images (or bytes) done in this phase, and how many it has. */
   done: number
   total: number
   loss?: number
@@ -23,9 +23,10 @@ const WIDTH = 1000
 const PLAIN_INTERVAL_MS = 20_000
 
 /** A display for one command; `stop` it before anything else is printed. */
-export const progressDisplay = (): ProgressDisplay => (process.stderr.isTTY ? barDisplay() : plainDisplay())
+export const progressDisplay = (unit: 'images' | 'bytes' = 'images'): ProgressDisplay =>
+  process.stderr.isTTY ? barDisplay(unit) : plainDisplay(unit)
 
-const barDisplay = (): ProgressDisplay => {
+const barDisplay = (unit: string): ProgressDisplay => {
   const bars = new MultiBar({
     format: '{label} [{bar}] {percentage} % | {rate} | {left}{loss}',
     stream: process.stderr,
@@ -37,7 +38,7 @@ const barDisplay = (): ProgressDisplay => {
     clearOnComplete: true,
     fps: 8,
   })
-  const pace = paceMeter()
+  const pace = paceMeter(unit)
   let bar: SingleBar | undefined
   return {
     update: (progress) => {
@@ -52,8 +53,8 @@ const barDisplay = (): ProgressDisplay => {
   }
 }
 
-const plainDisplay = (): ProgressDisplay => {
-  const pace = paceMeter()
+const plainDisplay = (unit: string): ProgressDisplay => {
+  const pace = paceMeter(unit)
   let last = performance.now()
   return {
     update: (progress) => {
@@ -68,7 +69,7 @@ const plainDisplay = (): ProgressDisplay => {
 }
 
 /** Rate over the last seconds of a phase, and the time left at the pace of this process so far. */
-const paceMeter = (): ((progress: Progress) => { rate: string; left: string }) => {
+const paceMeter = (unit: string): ((progress: Progress) => { rate: string; left: string }) => {
   let first: { time: number; fraction: number } | undefined
   let label = ''
   let samples: { time: number; done: number }[] = []
@@ -87,13 +88,16 @@ const paceMeter = (): ((progress: Progress) => { rate: string; left: string }) =
     const gained = progress.fraction - first.fraction
     const left = elapsed < 2 || gained <= 0 ? undefined : (elapsed / gained) * (1 - progress.fraction)
     return {
-      rate: rate === undefined || rate <= 0 ? '… images/s' : `${significant(rate)} images/s`,
+      rate: rate === undefined || rate <= 0 ? '…' : `${significant(rate)} ${unit}/s`,
       left: left === undefined ? '…' : `${formatSeconds(left)} left`,
     }
   }
 }
 
-const significant = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
+const significant = (value: number): string => {
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}
 
 /** `42 s`, `3 min 20 s`, `5 h 12 min`. */
 export const formatSeconds = (seconds: number): string => {

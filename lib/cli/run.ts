@@ -7,7 +7,7 @@ import type { RunHooks } from '../compression/session.js'
 import { parseRecipe } from '../runs/recipe.js'
 import { readRecipeFile, setValue } from '../runs/recipeFile.js'
 import type { RunResult } from '../runs/result.js'
-import { requireFree } from '../runs/run.js'
+import { isRun, requireFree } from '../runs/run.js'
 import { describeEvent } from './events.js'
 import { deviceFlag, integerFlag, withData } from './flags.js'
 import { interruptible, printResult } from './output.js'
@@ -41,8 +41,9 @@ export const runCommand = (): Command =>
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)
-      const recipe = parseRecipe(assignments(flags).reduce(setValue, written))
-      const path = flags.output ?? freeFolder(basename(file, extname(file)))
+      const name = basename(file, extname(file))
+      const recipe = parseRecipe(assignments(flags).reduce(setValue, { name, ...written }))
+      const path = flags.output ?? freeFolder(name)
       await requireFree(path)
       const result = await watched(path, flags.checkpointSeconds, (hooks) => runRecipe(recipe, path, hooks))
       printResult(flags.json, result, () => resultTable(result))
@@ -56,7 +57,8 @@ export const watched = async (
 ): Promise<RunResult> => {
   const display = progressDisplay()
   try {
-    return await interruptible(`go on with: coppice resume ${path}`, (signal) =>
+    const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
+    return await interruptible(advice, (signal) =>
       work({
         signal,
         checkpointSeconds,

@@ -28,6 +28,7 @@ export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = 
   await requireFree(path)
   const prepared = await prepare(recipe)
   try {
+    hooks.signal?.throwIfAborted()
     const environment = await environmentOf(prepared)
     const run = await Run.create(path, prepared.recipe, environment)
     return await closing(run, () => execute(Session.start(run, prepared, hooks)))

@@ -250,7 +250,7 @@ const isGuessing = (epoch: EpochResult, samples: number, classes: number): boole
 const warnOfChance = (cursor: TrainCursor, plan: TrainingPlan, hooks: TrainHooks): void => {
   const done = cursor.epoch + 1
   // Robust training often needs a few epochs to get off the ground: patience before the first success.
-  const patience = Math.min(plan.epochs, Math.max(3, Math.ceil(plan.epochs / 3)))
+  const patience = Math.min(plan.epochs, Math.ceil(Math.max(3, plan.epochs / 3, plan.rampEpochs + 1)))
   if (!cursor.aboveChance && done !== patience) return
   const what = cursor.aboveChance
     ? `training collapsed to chance in epoch ${done}`

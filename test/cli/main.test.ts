@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -5,7 +6,7 @@ import { networkNames } from '../../lib/networks/index.js'
 import type { RunResult } from '../../lib/runs/result.js'
 import { version } from '../../lib/version.js'
 import { temporaryFolder } from '../helpers.js'
-import { coppice, startCoppice } from './command.js'
+import { commandFile, coppice, startCoppice } from './command.js'
 
 const RECIPE = `
 data: { set: builtin, train: 96, test: 40 }
@@ -163,6 +164,21 @@ describe('coppice run', () => {
     const resumed = await again.ended
     expect(resumed.code).toBe(130)
     expect(resumed.stderr).not.toContain('epoch 1:')
+  })
+
+  it('ends in one line when the disk refuses, and goes on when it no longer does', async () => {
+    const run = join(temporaryFolder(), 'run')
+    // Files of more than 20 kB are refused: the first checkpoint is one.
+    const command = `ulimit -f 20; exec "$0" "$@"`
+    const args = [commandFile, 'run', file, '-o', run, '--set', 'finetune=none']
+    const { status, stderr } = spawnSync('bash', ['-c', command, process.execPath, ...args], {
+      encoding: 'utf8',
+    })
+    expect(status).toBe(1)
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      /^coppice: cannot write .*safetensors: .* resume the run$/,
+    )
+    expect(await coppice('resume', run)).toMatchObject({ code: 0 })
   })
 
   it('lets only one process into a run directory', async () => {
