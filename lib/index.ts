@@ -26,6 +26,7 @@ export {
 } from './compression/compress.js'
 export { type ResumeOptions, resumeRun, runRecipe } from './compression/pipeline.js'
 export type { RunHooks, RunProgress } from './compression/session.js'
+export type { FetchOptions } from './data/fetch.js'
 export {
   type BuiltinOptions,
   builtin,
