@@ -1,4 +1,5 @@
 /** Benign accuracy and empirical robust accuracy (ERA), with intervals and every sample's outcome. */
+import { inspect } from 'node:util'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
 import type { Dataset } from '../data/dataset.js'
@@ -116,7 +117,7 @@ const summarise = (
   const evaluation: Evaluation = {
     n,
     accuracy: proportion(sum(right), n),
-    perSample: { indices, labels, predictions, losses },
+    perSample: brief({ indices, labels, predictions, losses }),
   }
   if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
   const robust = right.map((one, sample) => (adversarialPredictions[sample] === labels[sample] ? one : 0))
@@ -124,8 +125,14 @@ const summarise = (
     ...evaluation,
     era: proportion(sum(robust), n),
     attack,
-    perSample: { ...evaluation.perSample, adversarialPredictions, adversarialLosses },
+    perSample: brief({ indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }),
   }
 }
+
+/** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
+const brief = (outcomes: Outcomes): Outcomes =>
+  Object.defineProperty(outcomes, inspect.custom, {
+    value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
+  })
 
 const sum = (values: Uint8Array): number => values.reduce((total, value) => total + value, 0)

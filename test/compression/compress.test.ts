@@ -109,7 +109,11 @@ describe('compress', () => {
     ['learned scores', { score: 'learned', scoreEpochs: 1 }],
   ] as const)('ends in the same bits when it is interrupted at every step (%s)', async (_, changes) => {
     const straight = await compressed(changes)
-    let held = { state: dense, moment1: new Float32Array(), moment2: new Float32Array() }
+    let held: { state: NetworkState; moment1: Float32Array; moment2: Float32Array } = {
+      state: dense,
+      moment1: new Float32Array(),
+      moment2: new Float32Array(),
+    }
     let start: CompressOptions['start']
     const steps = new Map<number, CompressStep>()
     for (let finished = false, attempts = 0; !finished; attempts++) {
