@@ -11,7 +11,7 @@ import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { natural, type Objective, sameObjective } from '../objectives/index.js'
-import type { OptimiserChoice } from '../training/optimiser.js'
+import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
 import type { Recipe } from './recipe.js'
 
 type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNullable<T[Key]> }
@@ -58,11 +58,11 @@ export function resolveRecipe(
   spec: NetworkSpec,
   { testImages, model }: Surroundings,
 ): ResolvedRecipe {
-  const own = defaultOptimiser(spec)
   const { pretrain, prune, evaluate, network } = recipe
+  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
   const training = {
-    optimiser: pretrain.optimiser ?? own.optimiser,
+    optimiser: own.optimiser,
     batchSize: pretrain.batchSize,
     precision: pretrain.precision ?? 'fp32',
     augment: pretrain.augment,

@@ -64,3 +64,10 @@ export const sgd = (options: Partial<Omit<Sgd, 'kind'>> = {}): Sgd =>
 /** Adam; defaults: betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4. */
 export const adam = (options: Partial<Omit<Adam, 'kind'>> = {}): Adam =>
   Object.freeze(parse(adamSchema, { ...options, kind: 'adam' }, 'adam'))
+
+/** The choice with another optimiser in its place: of another kind, it starts from that kind's usual rate. */
+export const withOptimiser = (choice: OptimiserChoice, optimiser: Optimiser | undefined): OptimiserChoice => {
+  if (optimiser === undefined) return choice
+  if (optimiser.kind === choice.optimiser.kind) return { ...choice, optimiser }
+  return { ...choice, optimiser, learningRate: optimiser.kind === 'sgd' ? 0.1 : 0.001 }
+}

@@ -9,7 +9,7 @@ import { fraction } from '../numbers.js'
 import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { parse, strict } from '../schemas.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks, trainingLoop } from './loop.js'
-import type { Optimiser } from './optimiser.js'
+import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
 import { epochsSchema, learningRateSchema, resolveSettings, settingsShape } from './settings.js'
 
@@ -41,7 +41,7 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
   objective?: Objective | undefined
   /** Passes over the data. */
   epochs: number
-  /** Default: the network's own. */
+  /** Default: the network's own; for an optimiser of another kind 0.1 (SGD) or 0.001 (Adam). */
   learningRate?: number | undefined
   /** The learning rate over the epochs. Default: the network's own. */
   schedule?: LearningRateSchedule | undefined
@@ -67,7 +67,7 @@ export async function train(
 ): Promise<TrainSummary> {
   const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
   const settings = parse(schema, rest, 'train')
-  const own = defaultOptimiser(network.spec)
+  const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const plan = {
     ...resolveSettings(network, settings, own),
     objective: settings.objective ?? network.history.objective ?? natural(),

@@ -96,6 +96,13 @@ describe('resolveRecipe', () => {
     expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
   })
 
+  it('starts an optimiser of another kind from its own rate', () => {
+    const rate = (pretrain: object) => resolve({ ...minimal, pretrain }).pretrain.learningRate
+    expect(rate({})).toBe(0.001)
+    expect(rate({ optimiser: 'sgd' })).toBe(0.1)
+    expect(rate({ optimiser: 'sgd', learningRate: 0.05 })).toBe(0.05)
+  })
+
   it('evaluates with the ε that was trained against', () => {
     const { evaluate } = resolve({
       ...minimal,
