@@ -22,3 +22,12 @@ export const hash32 = (...numbers: readonly number[]): number => {
   }
   return mix(state)
 }
+
+/** An endless stream of uniform 32-bit numbers that depends only on `seed`. (Weyl sequence, mixed) */
+export const randomStream = (seed: number): (() => number) => {
+  let counter = seed | 0
+  return () => {
+    counter = (counter + 0x9e3779b9) | 0
+    return mix(counter)
+  }
+}

@@ -1,0 +1,193 @@
+/** Labelled images on a device, as bytes, and views of them: subsets and splits that share one native copy. */
+import { createHash } from 'node:crypto'
+import { inspect } from 'node:util'
+import { addon } from '../../bindings/load.js'
+import type { Device, NativeDataset } from '../../bindings/native.js'
+import { CoppiceError, invalid } from '../errors.js'
+import { settle } from '../jobs.js'
+import type { ImageShape } from '../networks/spec.js'
+import { epochOrder } from '../training/order.js'
+import { fingerprint, type LabelledImages } from './images.js'
+
+/** What all views of one native copy share. */
+interface Shared {
+  handle: NativeDataset
+  labels: Uint8Array
+  fingerprint: string
+  shape: ImageShape
+  classes: number
+  classNames: readonly string[]
+}
+
+/**
+ * A view of labelled images on a device. `take`, `subset` and `split` give further views without copying pixels;
+ * disposing one of them disposes all.
+ */
+export class Dataset {
+  private constructor(
+    readonly name: string,
+    private readonly shared: Shared,
+    /** Places of this view's images in the whole set: the key of all that is random about a sample. */
+    readonly indices: Uint32Array,
+  ) {}
+
+  /**
+   * Hands the bytes over to the device once; there they stay.
+   *
+   * @throws CoppiceError `ERR_DEVICE` for a device that isn't there, `ERR_OUT_OF_MEMORY` where it has no room.
+   */
+  static async create(images: LabelledImages, options: { device?: Device } = {}): Promise<Dataset> {
+    const { device = 'cpu' } = options
+    const { shape, classes } = images
+    const handle = await settle(() =>
+      addon().createDataset(images.images, images.labels, { shape, classes, device }),
+    )
+    return Dataset.over(handle, images)
+  }
+
+  /** The view of everything in a native copy of `images`. */
+  static over(handle: NativeDataset, images: LabelledImages): Dataset {
+    const { name, labels, shape, classes } = images
+    const shared = {
+      handle,
+      labels: labels.slice(),
+      fingerprint: fingerprint(images),
+      shape,
+      classes,
+      classNames: images.classNames ?? Array.from({ length: classes }, (_, label) => `${label}`),
+    }
+    return new Dataset(name, shared, Uint32Array.from(labels.keys()))
+  }
+
+  /** Number of images in this view. */
+  get length(): number {
+    return this.indices.length
+  }
+
+  /** [channels, height, width] of one image. */
+  get shape(): ImageShape {
+    return this.shared.shape
+  }
+
+  /** Number of classes. */
+  get classes(): number {
+    return this.shared.classes
+  }
+
+  get classNames(): readonly string[] {
+    return this.shared.classNames
+  }
+
+  /** Class of each image of this view. */
+  get labels(): Uint8Array {
+    return Uint8Array.from(this.indices, (index) => this.shared.labels[index] ?? 0)
+  }
+
+  get device(): Device {
+    return this.shared.handle.device
+  }
+
+  /** The native copy of the whole set. Throws `ERR_DISPOSED` once it is disposed. */
+  get handle(): NativeDataset {
+    if (this.disposed) {
+      throw new CoppiceError(
+        'ERR_DISPOSED',
+        `data set "${this.name}" was disposed; create it again to use it`,
+      )
+    }
+    return this.shared.handle
+  }
+
+  get disposed(): boolean {
+    return this.shared.handle.disposed
+  }
+
+  /** SHA-256 of what this view holds: the same for the same images in the same order, whatever the name or device. */
+  get fingerprint(): string {
+    const { labels, fingerprint: whole } = this.shared
+    const everything = this.length === labels.length && this.indices.every((index, place) => index === place)
+    if (everything) return whole
+    const { buffer, byteOffset, byteLength } = this.indices
+    return createHash('sha256')
+      .update(whole)
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex')
+  }
+
+  /**
+   * The first `count` images.
+   *
+   * @throws CoppiceError if there are fewer.
+   */
+  take(count: number): Dataset {
+    requireCount('take', count, this)
+    return this.view(this.indices.slice(0, count))
+  }
+
+  /**
+   * The images at these places of this view, in this order.
+   *
+   * @throws CoppiceError for a place outside it.
+   */
+  subset(places: ArrayLike<number>): Dataset {
+    return this.view(
+      Uint32Array.from(places, (place) => {
+        const index = Number.isInteger(place) ? this.indices[place] : undefined
+        if (index === undefined) {
+          throw invalid(`subset: data set "${this.name}" has no image ${place}; it has ${this.length}`)
+        }
+        return index
+      }),
+    )
+  }
+
+  /**
+   * Sets `validation` images aside, drawn by a hash of seed and image: the same ones for the same seed, whatever else
+   * is in the view. Both parts keep the order of this view.
+   *
+   * @throws CoppiceError if there are not more images than that.
+   */
+  split(options: { validation: number; seed?: number }): { train: Dataset; validation: Dataset } {
+    const { validation, seed = 0 } = options
+    requireCount('split', validation, this)
+    if (validation === this.length) {
+      throw invalid(`split: ${validation} validation images leave no others in data set "${this.name}"`)
+    }
+    const drawn = new Set(epochOrder(this.indices, seed, SPLIT).subarray(0, validation))
+    return {
+      train: this.view(this.indices.filter((index) => !drawn.has(index))),
+      validation: this.view(
+        this.indices.filter((index) => drawn.has(index)),
+        `${this.name} validation`,
+      ),
+    }
+  }
+
+  /** Frees the memory of the whole set at once, also that of its other views. Idempotent. */
+  dispose(): void {
+    this.shared.handle.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  [inspect.custom](): string {
+    const { name, length, shape, classes } = this
+    const place = this.disposed ? 'disposed' : this.device
+    return `Dataset "${name}" { ${length} images of ${shape.join('×')}, ${classes} classes, ${place} }`
+  }
+
+  private view(indices: Uint32Array, name = this.name): Dataset {
+    return new Dataset(name, this.shared, indices)
+  }
+}
+
+/** Takes the place of the epoch in the shuffle that splits; no epoch has this number. */
+const SPLIT = 0xffff_ffff
+
+const requireCount = (what: string, count: number, { name, length }: Dataset): void => {
+  if (!Number.isInteger(count) || count < 0 || count > length) {
+    throw invalid(`${what}: asks for ${count} of the ${length} images of data set "${name}"`)
+  }
+}

@@ -1,0 +1,98 @@
+/** Downloads CIFAR-10's official archive, checks it and unpacks it. */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createWriteStream, existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import { CoppiceError } from '../errors.js'
+import { CIFAR10_BINARY, readCifar10 } from './cifar10.js'
+
+export const CIFAR10_URL = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
+const CIFAR10_MD5 = 'c32a1d4ab5d03f1284b67883e8d87530'
+
+export interface FetchOptions {
+  /** Where the archive is; default its author's site. */
+  url?: string | undefined
+  signal?: AbortSignal | undefined
+  /** Bytes; `total` is undefined where the server does not tell. */
+  onProgress?: ((progress: { received: number; total: number | undefined }) => void) | undefined
+  /** Expected sum of another archive; for mirrors of other sets, and tests. */
+  md5?: string | undefined
+  /** Checks the unpacked folder; default: by the official sums of every file. */
+  check?: ((folder: string) => Promise<unknown>) | undefined
+}
+
+/**
+ * Makes `folder` hold the official binary files. A folder that is there already is checked, not downloaded again;
+ * nothing is left behind by a failure.
+ *
+ * @throws CoppiceError `ERR_FILE` when the download fails, stops short or has another MD5; the signal's reason.
+ */
+export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<void> {
+  const { url = CIFAR10_URL, signal, onProgress, md5 = CIFAR10_MD5, check = readCifar10 } = options
+  const target = resolve(folder)
+  if (existsSync(target) && (await readdir(target)).length > 0) {
+    await check(target)
+    return
+  }
+  await mkdir(dirname(target), { recursive: true })
+  const scratch = await mkdtemp(join(dirname(target), '.fetch-'))
+  try {
+    const archive = join(scratch, 'archive.tar.gz')
+    const sum = await download(url, archive, signal, onProgress)
+    if (sum !== md5)
+      throw new CoppiceError('ERR_FILE', `${url} has the MD5 ${sum}, not ${md5}: the download is corrupt`)
+    await promisify(execFile)('tar', ['-xzf', archive, '-C', scratch], signal ? { signal } : {}).catch(
+      (cause) => {
+        signal?.throwIfAborted()
+        throw new CoppiceError('ERR_FILE', `${archive} could not be unpacked by tar`, { cause })
+      },
+    )
+    const unpacked = join(scratch, CIFAR10_BINARY.folder)
+    await check(unpacked)
+    await rename(unpacked, target)
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Gives the MD5 of what was written to `path`. */
+async function download(
+  url: string,
+  path: string,
+  signal: AbortSignal | undefined,
+  onProgress: FetchOptions['onProgress'],
+): Promise<string> {
+  const hash = createHash('md5')
+  let bytes = 0
+  try {
+    const response = await fetch(url, signal ? { signal } : {})
+    if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`)
+    const stated = Number(response.headers.get('content-length'))
+    const total = stated > 0 ? stated : undefined
+    const count = new Transform({
+      transform(chunk: Buffer, _, done) {
+        hash.update(chunk)
+        bytes += chunk.length
+        onProgress?.({ received: bytes, total })
+        done(null, chunk)
+      },
+    })
+    await pipeline(Readable.fromWeb(response.body as never), count, createWriteStream(path))
+  } catch (error) {
+    signal?.throwIfAborted()
+    const why = error instanceof Error ? error.message : String(error)
+    const inner = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
+    throw new CoppiceError(
+      'ERR_FILE',
+      `${url} could not be downloaded after ${bytes} bytes: ${why}${inner}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  return hash.digest('hex')
+}

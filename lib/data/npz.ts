@@ -1,0 +1,113 @@
+/**
+ * Labelled images from a numpy archive: `images`, uint8 [n, channels, height, width] or [n, height, width, channels],
+ * and `labels`, whole numbers [n]. (numpy.lib.format, versions 1.0 to 3.0)
+ */
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { unzipSync } from 'fflate'
+import { CoppiceError } from '../errors.js'
+import type { ImageShape } from '../networks/spec.js'
+import { type LabelledImages, labelledImages } from './images.js'
+
+interface NpyArray {
+  data:
+    | Uint8Array
+    | Int8Array
+    | Uint16Array
+    | Int16Array
+    | Uint32Array
+    | Int32Array
+    | BigUint64Array
+    | BigInt64Array
+  shape: number[]
+}
+
+/**
+ * Reads an `.npz` file, stored or deflated. Channels come last if the last dimension is 1, 3 or 4 and the second is not.
+ *
+ * @throws CoppiceError `ERR_FILE` naming the file and what is wrong with it; `ERR_INVALID_ARGUMENT` where the arrays do
+ * not fit each other.
+ */
+export async function readNpz(file: string): Promise<LabelledImages> {
+  const refuse = (why: string, cause?: unknown): CoppiceError =>
+    new CoppiceError('ERR_FILE', `${file}: ${why}`, { cause })
+  let entries: Record<string, Uint8Array>
+  try {
+    entries = unzipSync(await readFile(file))
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    throw refuse(missing ? 'no such file' : 'not a readable .npz archive (is it truncated?)', error)
+  }
+  const array = (name: string): NpyArray => {
+    const entry = entries[`${name}.npy`]
+    if (entry === undefined) {
+      throw refuse(`holds no array '${name}'; it has ${Object.keys(entries).join(', ') || 'none'}`)
+    }
+    const parsed = parseNpy(entry)
+    if (typeof parsed === 'string') throw refuse(`array '${name}' ${parsed}`)
+    return parsed
+  }
+  const images = array('images')
+  const labels = array('labels')
+  if (!(images.data instanceof Uint8Array) || images.shape.length !== 4) {
+    throw refuse(`array 'images' must be uint8 with 4 dimensions, not ${images.shape.length}`)
+  }
+  const [n = 0, a = 0, b = 0, c = 0] = images.shape
+  if (labels.shape.length !== 1 || labels.shape[0] !== n) {
+    throw refuse(`array 'labels' must have one label for each of ${n} images, not shape [${labels.shape}]`)
+  }
+  const channels = (size: number) => size === 1 || size === 3 || size === 4
+  const last = channels(c) && !channels(a)
+  const shape: ImageShape = last ? [c, a, b] : [a, b, c]
+  return labelledImages({
+    name: basename(file, '.npz'),
+    images: last ? channelsFirst(images.data, n, a * b, c) : images.data,
+    labels: labels.data,
+    shape,
+  })
+}
+
+const channelsFirst = (data: Uint8Array, n: number, pixels: number, channels: number): Uint8Array => {
+  const out = new Uint8Array(data.length)
+  for (let i = 0; i < n; ++i) {
+    const start = i * pixels * channels
+    for (let p = 0; p < pixels; ++p) {
+      for (let c = 0; c < channels; ++c) out[start + c * pixels + p] = data[start + p * channels + c] ?? 0
+    }
+  }
+  return out
+}
+
+const types = {
+  '|u1': Uint8Array,
+  '|i1': Int8Array,
+  '<u2': Uint16Array,
+  '<i2': Int16Array,
+  '<u4': Uint32Array,
+  '<i4': Int32Array,
+  '<u8': BigUint64Array,
+  '<i8': BigInt64Array,
+} as const
+
+/** The array, or what is wrong with it. */
+const parseNpy = (bytes: Uint8Array): NpyArray | string => {
+  const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]
+  if (bytes.length < 12 || magic.some((byte, i) => bytes[i] !== byte)) return 'is not in numpy format'
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const start = bytes[6] === 1 ? 10 : 12
+  const length = bytes[6] === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
+  const header = new TextDecoder('latin1').decode(bytes.subarray(start, start + length))
+  const descr = /'descr':\s*'([^']+)'/.exec(header)?.[1] ?? ''
+  const sizes = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1]
+  if (sizes === undefined) return 'has no readable header'
+  if (!(descr in types)) return `has elements of type '${descr || 'unknown'}'; whole numbers are needed`
+  if (/'fortran_order':\s*True/.test(header))
+    return 'is in Fortran order; save it with numpy.ascontiguousarray'
+  const shape = sizes.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]))
+  const Type = types[descr as keyof typeof types]
+  const count = shape.reduce((product, size) => product * size, 1)
+  const needed = count * Type.BYTES_PER_ELEMENT
+  const data = bytes.slice(start + length)
+  if (data.length !== needed) return `has ${data.length} bytes where its shape [${shape}] needs ${needed}`
+  return { data: new Type(data.buffer, 0, count), shape }
+}
