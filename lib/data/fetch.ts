@@ -34,12 +34,12 @@ export interface FetchOptions {
 export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<void> {
   const { url = CIFAR10_URL, signal, onProgress, md5 = CIFAR10_MD5, check = readCifar10 } = options
   const target = resolve(folder)
-  if (existsSync(target) && (await readdir(target)).length > 0) {
+  if (existsSync(target) && (await orFileError(readdir(target))).length > 0) {
     await check(target)
     return
   }
-  await mkdir(dirname(target), { recursive: true })
-  const scratch = await mkdtemp(join(dirname(target), '.fetch-'))
+  await orFileError(mkdir(dirname(target), { recursive: true }))
+  const scratch = await orFileError(mkdtemp(join(dirname(target), '.fetch-')))
   try {
     const archive = join(scratch, 'archive.tar.gz')
     const sum = await download(url, archive, signal, onProgress)
@@ -53,11 +53,17 @@ export async function fetchCifar10(folder: string, options: FetchOptions = {}): 
     )
     const unpacked = join(scratch, CIFAR10_BINARY.folder)
     await check(unpacked)
-    await rename(unpacked, target)
+    await orFileError(rename(unpacked, target))
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
 }
+
+/** What the file system refuses, as a `CoppiceError`; its message names the path. */
+const orFileError = <T>(promise: Promise<T>): Promise<T> =>
+  promise.catch((cause: unknown) => {
+    throw new CoppiceError('ERR_FILE', cause instanceof Error ? cause.message : String(cause), { cause })
+  })
 
 /** Gives the MD5 of what was written to `path`. */
 async function download(
