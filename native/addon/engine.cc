@@ -18,7 +18,7 @@ Engine::~Engine() {
   thread_.join();
 }
 
-void Engine::post(std::shared_ptr<Interrupt> interrupt, std::function<void()> job) {
+void Engine::post(std::shared_ptr<Interrupt> interrupt, Job job) {
   {
     std::lock_guard lock(mutex_);
     queue_.push_back({std::move(interrupt), std::move(job)});
@@ -39,11 +39,16 @@ void Engine::run() {
       queue_.pop_front();
       running_ = item.interrupt;
     }
-    if (const int threads = threads_; threads != prepared_for) {
-      prepare_thread(device_, threads);
-      prepared_for = threads;
+    std::exception_ptr unprepared;
+    try {
+      if (const int threads = threads_; threads != prepared_for) {
+        prepare_thread(device_, threads);
+        prepared_for = threads;
+      }
+    } catch (...) {
+      unprepared = std::current_exception();
     }
-    item.job();
+    item.job(unprepared);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,14 +24,16 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  void post(std::shared_ptr<Interrupt> interrupt, std::function<void()> job);
+  /// A job's argument is what went wrong when the thread was prepared for the device, or null. Jobs must not throw.
+  using Job = std::function<void(std::exception_ptr unprepared)>;
+  void post(std::shared_ptr<Interrupt> interrupt, Job job);
 
  private:
   void run();
 
   struct Item {
     std::shared_ptr<Interrupt> interrupt;
-    std::function<void()> job;
+    Job job;
   };
   const at::Device device_;
   const std::atomic<int>& threads_;

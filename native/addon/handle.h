@@ -1,5 +1,5 @@
 // JavaScript objects that own native values. Methods are closures over the value, so calling one on another object is
-// harmless; a type tag, drawn anew in every environment, tells handles apart when they are passed as arguments.
+// harmless; a type tag tells handles apart when they are passed as arguments.
 #pragma once
 #include <napi.h>
 

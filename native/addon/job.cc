@@ -19,11 +19,11 @@ Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job) {
 void notify(Addon& addon, const std::shared_ptr<Job>& job, std::function<Napi::Value(Napi::Env)> make) {
   if (job->listener == nullptr) return;
   addon.main_thread.post([job, make = std::move(make)](Napi::Env env) {
-    if (job->listener == nullptr) return;
+    if (job->listener == nullptr || job->listener->thrown) return;
     try {
       job->listener->callback.Call({make(env)});
     } catch (const Napi::Error&) {
-      // A listener that throws has said what it had to say: stop telling it, let the job finish its batch.
+      job->listener->thrown = std::current_exception();
       job->interrupt->cancelled = true;
     }
   });

@@ -12,6 +12,7 @@ namespace coppice {
 /// A JavaScript callback that an engine thread may call through the main thread. Only the main thread frees it.
 struct Listener {
   Napi::FunctionReference callback;
+  std::exception_ptr thrown;  ///< by the callback; it cancels the job, whose promise then rejects with it
 };
 
 struct Job {
@@ -20,11 +21,13 @@ struct Job {
   Napi::Promise::Deferred deferred;
   Listener* listener = nullptr;
 
-  /// On the main thread, once.
-  void settle(Napi::Env env) {
+  /// On the main thread, once. Returns what the listener threw, if it did.
+  std::exception_ptr settle(Napi::Env env) {
+    const std::exception_ptr thrown = listener ? listener->thrown : nullptr;
     delete listener;
     listener = nullptr;
     Addon::of(env).main_thread.let_go(env);
+    return thrown;
   }
 };
 
@@ -35,20 +38,24 @@ Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job);
 template <class Work, class Convert>
 Napi::Object start_job(Napi::Env env, at::Device device, std::shared_ptr<Job> job, Work work, Convert convert) {
   Addon& addon = Addon::of(env);
+  // First, since it throws once the addon is closed and the main thread's channel with it.
+  Engine& engine = addon.engine(device);
   addon.main_thread.hold(env);
-  addon.engine(device).post(job->interrupt, [&addon, job, work = std::move(work), convert = std::move(convert)] {
+  engine.post(job->interrupt, [&addon, job, work = std::move(work),
+                               convert = std::move(convert)](std::exception_ptr unprepared) {
     const auto reject = [&](std::exception_ptr error) {
       addon.main_thread.post([job, error](Napi::Env env) {
-        job->settle(env);
-        job->deferred.Reject(to_js_error(env, error));
+        const std::exception_ptr thrown = job->settle(env);
+        job->deferred.Reject(to_js_error(env, thrown ? thrown : error));
       });
     };
     try {
+      if (unprepared) std::rethrow_exception(unprepared);
       job->interrupt->check();
       auto result = std::make_shared<decltype(work(*job->interrupt))>(work(*job->interrupt));
       addon.main_thread.post([job, result, convert](Napi::Env env) {
-        job->settle(env);
         try {
+          if (const std::exception_ptr thrown = job->settle(env)) std::rethrow_exception(thrown);
           job->deferred.Resolve(convert(env, *result));
         } catch (...) {
           job->deferred.Reject(to_js_error(env, std::current_exception()));

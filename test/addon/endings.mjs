@@ -1,4 +1,4 @@
-// Ends a process or a worker in the middle of a job: endings.mjs exit | terminate | forget | listener
+// Ends a process or a worker in the middle of a job: endings.mjs exit | terminate | forget | close
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { addon } from '../../dist/bindings/load.js'
 import { networkSpec } from '../../dist/lib/networks/index.js'
@@ -42,6 +42,18 @@ if (!isMainThread) {
   await new Promise((done) => setTimeout(done, 1000))
   await worker.terminate()
   console.log('terminated')
+} else if (how === 'close') {
+  const job = await startLongJob(null)
+  job.promise.catch(() => {})
+  native.close()
+  // A few turns of the event loop free the channel to this thread; nothing may use it afterwards.
+  for (let turn = 0; turn < 5; ++turn) await new Promise((done) => setTimeout(done, 10))
+  for (let i = 0; i < 100; ++i)
+    try {
+      await startLongJob(null)
+    } catch (error) {
+      if (i === 99) console.log(error.code)
+    }
 } else if (how === 'forget') {
   // Handles that nobody keeps are freed by the garbage collector, which knows their size.
   for (let i = 0; i < 200; ++i) {

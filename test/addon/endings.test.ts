@@ -21,6 +21,10 @@ it('a worker terminated in the middle of a job leaves the process unharmed', () 
   expect(ending('terminate')).toEqual({ status: 0, signal: null, stdout: 'terminated', stderr: '' })
 })
 
+it('nothing starts once the addon was closed', () => {
+  expect(ending('close')).toEqual({ status: 0, signal: null, stdout: 'ERR_DISPOSED', stderr: '' })
+})
+
 it('networks that nobody keeps are freed: 200 of 20 MB never take more than 2 GB', () => {
   const { status, stdout } = ending('forget')
   expect(status).toBe(0)
