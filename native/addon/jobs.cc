@@ -15,17 +15,18 @@ Napi::Number number(Napi::Env env, int64_t value) { return Napi::Number::New(env
 
 /// Attaches an optional callback argument to a job.
 void listen(const std::shared_ptr<Job>& job, const Reader& callback) {
-  if (!callback.missing()) job->listener = new Listener{Napi::Persistent(callback.function())};
+  if (!callback.missing()) job->listener = new Listener{Napi::Persistent(callback.function()), nullptr};
 }
 
-/// Images [n, channels, height, width] from a flat typed array, channels last on the network's device.
+/// Images [n, channels, height, width] from a flat typed array, on the CPU: the engine's thread moves them to the
+/// device, since a copy waits for all work there.
 at::Tensor read_images(const Reader& images, const Network& network) {
   const auto& [channels, height, width] = network.graph.input;
   const at::Tensor flat = images.floats(network.type);
   const int64_t size = channels * height * width;
   if (flat.numel() == 0 || flat.numel() % size != 0)
     throw std::invalid_argument(images.path() + " must hold whole images of " + std::to_string(size) + " values, got " + std::to_string(flat.numel()));
-  return flat.view({-1, channels, height, width}).to(network.device).contiguous(at::MemoryFormat::ChannelsLast);
+  return flat.view({-1, channels, height, width});
 }
 
 Batch read_batch(const Reader& batch, const Network& network) {
@@ -36,8 +37,15 @@ Batch read_batch(const Reader& batch, const Network& network) {
   for (const int32_t label : labels)
     if (label < 0 || label >= network.graph.classes) throw std::invalid_argument(batch.path() + ".labels names class " + std::to_string(label));
   const auto options = at::TensorOptions().dtype(at::kLong);
-  return {at::arange(images.size(0), options).to(network.device), images,
-          at::tensor(at::ArrayRef<int32_t>(labels), at::kInt).to(options).to(network.device)};
+  return {at::arange(images.size(0), options), images, at::tensor(at::ArrayRef<int32_t>(labels), at::kInt).to(options)};
+}
+
+/// In the form that networks take: on the device, images channels last.
+at::Tensor placed(const at::Tensor& images, at::Device device) {
+  return images.to(device).contiguous(at::MemoryFormat::ChannelsLast);
+}
+Batch placed(const Batch& batch, at::Device device) {
+  return {batch.indices.to(device), placed(batch.images, device), batch.labels.to(device)};
 }
 
 at::Tensor flat_copy(const at::Tensor& tensor, at::ScalarType type) {
@@ -73,7 +81,7 @@ Napi::Value start_train(const Napi::CallbackInfo& info) {
         object.Set("losses", to_typed_array<Napi::Float64Array>(env, result.losses));
         object.Set("correct", number(env, result.correct));
         object.Set("seconds", result.seconds);
-        if (result.scores.defined()) object.Set("scores", to_typed_array(env, result.scores.cpu()));
+        if (result.scores.defined()) object.Set("scores", to_typed_array(env, result.scores));
         return object;
       });
 }
@@ -119,7 +127,8 @@ Napi::Value start_forward(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
-        return flat_copy(forward(network->graph, network->weights(), images, compute, mode), network->type);
+        const at::Tensor pixels = placed(images, network->device);
+        return flat_copy(forward(network->graph, network->weights(), pixels, compute, mode), network->type);
       },
       [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits); });
 }
@@ -133,8 +142,9 @@ Napi::Value start_backward(const Napi::CallbackInfo& info) {
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         network->gradients.zero_();
+        const Batch here = placed(*batch, network->device);
         const BatchLoss pass =
-            objective_loss(Natural{}, *network, network->trainable_weights(), *batch, {compute, 1, {}}, interrupt);
+            objective_loss(Natural{}, *network, network->trainable_weights(), here, {compute, 1, {}}, interrupt);
         torch::autograd::backward({pass.loss}, {});
         return pass.loss.item<double>();
       },
@@ -174,7 +184,9 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
-        AttackResult found = strongest(*network, fold(*network, compute, folded), *batch, attack, {seed, 0}, start, interrupt);
+        const Batch here = placed(*batch, network->device);
+        const auto from = start ? std::optional(placed(*start, network->device)) : std::nullopt;
+        AttackResult found = strongest(*network, fold(*network, compute, folded), here, attack, {seed, 0}, from, interrupt);
         found.images = flat_copy(found.images, network->type);
         found.losses = flat_copy(found.losses, network->type);
         found.classes = flat_copy(found.classes, at::kInt);

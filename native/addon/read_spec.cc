@@ -166,10 +166,10 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
   if (kind == "scores") {
     plan.learn_scores = LearnScores{learn["keep"].number(0, 1), {}};
     if (const Reader scores = learn["scores"]; !scores.missing()) {
-      at::Tensor values = scores.floats(network.type);
+      const at::Tensor values = scores.floats(network.type);
       if (values.numel() != network.graph.parameter_count)
         throw std::invalid_argument(scores.path() + " must have one score for each of " + std::to_string(network.graph.parameter_count) + " parameters");
-      plan.learn_scores->scores = values.to(network.device);
+      plan.learn_scores->scores = values;
     }
   } else if (kind != "weights") {
     learn["kind"].refuse("weights or scores");

@@ -8,7 +8,7 @@ ScoreLearner::ScoreLearner(Network& network, const LearnScores& start)
     : network_(network), keep_(start.keep), frozen_(network.parameters.clone()) {
   if (!network.moment1.defined()) network.moment1 = at::zeros_like(frozen_);
   if (start.scores.defined()) {
-    scores_ = start.scores.clone();
+    scores_ = at::empty_like(frozen_).copy_(start.scores);
     return;
   }
   // s = √(6 / fan in) · w / max|w|, so that scores start in the order of the weights' magnitudes.
@@ -22,8 +22,12 @@ ScoreLearner::ScoreLearner(Network& network, const LearnScores& start)
 }
 
 ScoreLearner::~ScoreLearner() {
-  network_.parameters.copy_(frozen_);
-  network_.enforce_mask();
+  // After a device error copies fail too, and an exception that leaves a destructor ends the process.
+  try {
+    network_.parameters.copy_(frozen_);
+    network_.enforce_mask();
+  } catch (...) {
+  }
 }
 
 void ScoreLearner::apply() {
@@ -39,7 +43,8 @@ void ScoreLearner::apply() {
 }
 
 void ScoreLearner::step(double learning_rate, double momentum) {
-  network_.moment1.mul_(momentum).addcmul_(network_.gradients, frozen_);
+  // The mask depends on |s|, so that the straight-through gradient is ∂L/∂w · w · sign(s).
+  network_.moment1.mul_(momentum).addcmul_(network_.gradients, frozen_ * scores_.sign());
   scores_.sub_(network_.moment1, learning_rate);
 }
 

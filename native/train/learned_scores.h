@@ -17,7 +17,7 @@ class ScoreLearner {
 
   /// Puts the weights of the largest |scores| into the network, zero elsewhere.
   void apply();
-  /// Moves the scores along weight · gradient, with momentum for SGD; Adam is not part of the method.
+  /// Moves |scores| against weight · gradient, with momentum; Adam is not part of the method.
   void step(double learning_rate, double momentum);
   at::Tensor scores() const { return scores_; }
 

@@ -78,7 +78,7 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
   }
   look();
   result.correct = correct.item<int64_t>();
-  if (learner) result.scores = learner->scores();
+  if (learner) result.scores = learner->scores().cpu();
   result.seconds = seconds_since(started);
   return result;
 }

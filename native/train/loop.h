@@ -14,10 +14,10 @@ namespace coppice {
 
 /// Instead of the weights, learn HYDRA's importance scores (Sehwag et al., 2020): the weights are frozen, every step
 /// runs on those whose |score| is in the largest `keep` fraction of their tensor, and the gradient with respect to the
-/// kept weight, times the weight, moves the score.
+/// kept weight, times the weight, moves the |score|.
 struct LearnScores {
   double keep;
-  at::Tensor scores;  ///< flat, one per parameter; undefined: start at the weights, scaled per tensor
+  at::Tensor scores;  ///< flat, one per parameter, on the CPU; undefined: start at the weights, scaled per tensor
 };
 
 struct TrainPlan {
@@ -45,7 +45,7 @@ struct TrainResult {
   std::vector<double> losses;
   int64_t correct = 0;
   double seconds = 0;
-  at::Tensor scores;
+  at::Tensor scores;  ///< on the CPU; defined after learning scores
 };
 
 struct DivergenceError : std::runtime_error {
