@@ -119,6 +119,7 @@ class CachingAllocator final : public c10::Allocator {
   void give(void* data) {
     std::lock_guard lock(mutex_);
     const auto found = sizes_.find(data);
+    if (found == sizes_.end()) return std::free(data);  // of libtorch's own allocator, from before this one's time
     const size_t size = found->second;
     sizes_.erase(found);
     info_.allocated -= static_cast<int64_t>(size);

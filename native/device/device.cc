@@ -9,6 +9,7 @@
 #ifdef COPPICE_WITH_CUDA
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
@@ -26,7 +27,7 @@ bool has_cuda_kernels() {
 std::vector<DeviceName> cuda_devices() {
   std::vector<DeviceName> devices;
 #ifdef COPPICE_WITH_CUDA
-  if (!at::hasCUDA() || !at::globalContext().hasCUDA()) return devices;
+  if (!at::hasCUDA()) return devices;
   for (int i = 0; i < c10::cuda::device_count(); ++i) {
     const cudaDeviceProp* properties = at::cuda::getDeviceProperties(i);
     devices.push_back({"cuda:" + std::to_string(i), properties->name, static_cast<int64_t>(properties->totalGlobalMem)});
@@ -41,9 +42,9 @@ at::Device usable_device(const std::string& name) {
     throw std::invalid_argument("device '" + name + "' is none of cpu, cuda, cuda:0, cuda:1, …");
   if (!cuda) return at::Device(at::kCPU);
   int64_t index = 0;
-  if (name.size() > 5) {
+  if (name != "cuda") {
     const std::string digits = name.substr(5);
-    if (digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
       throw std::invalid_argument("device '" + name + "' has no valid number");
     index = std::stoll(digits);
   }
@@ -60,6 +61,7 @@ MemoryInfo memory(at::Device device) {
   if (device.is_cpu()) return host_memory();
   MemoryInfo info;
 #ifdef COPPICE_WITH_CUDA
+  at::globalContext().lazyInitDevice(at::kCUDA);  // the allocator knows no device before
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
   const auto& allocated = stats.allocated_bytes[0];
   info = {allocated.current, allocated.peak, stats.reserved_bytes[0].current};
@@ -70,6 +72,7 @@ MemoryInfo memory(at::Device device) {
 void reset_peak_memory(at::Device device) {
   if (device.is_cpu()) return reset_host_peak();
 #ifdef COPPICE_WITH_CUDA
+  at::globalContext().lazyInitDevice(at::kCUDA);
   c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
 #endif
 }
@@ -86,6 +89,12 @@ void* current_stream([[maybe_unused]] at::Device device) {
   return c10::cuda::getCurrentCUDAStream(device.index()).stream();
 #else
   throw DeviceError("Coppice was built without its CUDA kernels");
+#endif
+}
+
+void check_launch() {
+#ifdef COPPICE_WITH_CUDA
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
 #endif
 }
 

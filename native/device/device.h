@@ -41,6 +41,9 @@ void empty_cache();
 /// The current CUDA stream of the device, as a cudaStream_t.
 void* current_stream(at::Device device);
 
+/// Throws libtorch's error for a kernel that could not be launched.
+void check_launch();
+
 /// Settings a thread needs before it works for a device: threads, denormals flushed to zero, TF32 off, the device.
 void prepare_thread(at::Device device, int threads);
 /// Deterministic algorithms on CUDA (slower); the CPU always is deterministic for a given number of threads.
@@ -49,10 +52,12 @@ void set_deterministic(bool deterministic);
 /// Runs `cpu()` or `cuda(stream)`.
 template <class Cpu, class Cuda>
 void on_device(at::Device device, Cpu&& cpu, Cuda&& cuda) {
-  if (device.is_cuda())
+  if (device.is_cuda()) {
     cuda(current_stream(device));
-  else
+    check_launch();
+  } else {
     cpu();
+  }
 }
 
 }  // namespace coppice

@@ -8,6 +8,9 @@ at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) { return tensor.d
 at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Tensor& x, BatchNormMode mode) {
   const bool batch_statistics = mode != BatchNormMode::kEvaluation;
   const bool running = mode != BatchNormMode::kBatchStatistics;
+  // Its variance would be 0/0, in the running statistics too, while the loss stays finite.
+  if (batch_statistics && x.numel() == x.size(1))
+    throw std::invalid_argument("batch norm in training needs more than one value per channel; use larger batches");
   return at::batch_norm(x, w.weight, w.bias, running ? w.mean : at::Tensor(),
                         running ? w.variance : at::Tensor(), batch_statistics, op.momentum, op.epsilon,
                         /*cudnn_enabled=*/true);

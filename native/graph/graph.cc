@@ -1,6 +1,5 @@
 #include "graph/graph.h"
 
-#include <numeric>
 #include <stdexcept>
 
 namespace coppice {

@@ -51,7 +51,8 @@ const Initialisation& initialisation(const Operation& operation) {
 at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   const auto keep = arena;
   auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
-  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options());
+  // With the device named, libtorch does not ask the driver whose memory it is.
+  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
 }  // namespace

@@ -11,8 +11,6 @@
 
 namespace {
 
-// Mapped libraries stay mapped until the process ends: libtorch cannot be unmapped safely.
-
 std::string stringArgument(const Napi::CallbackInfo& info, size_t index, const char* what) {
   if (info.Length() <= index || !info[index].IsString()) {
     throw Napi::TypeError::New(info.Env(), std::string("expected a string for ") + what);
@@ -25,7 +23,7 @@ std::string lastError() {
   return text != nullptr ? text : "unknown error of the dynamic linker";
 }
 
-// open(path): maps a shared library and all it needs.
+// open(path): maps a shared library and all it needs, until the process ends: libtorch cannot be unmapped safely.
 void openLibrary(const Napi::CallbackInfo& info) {
   const std::string path = stringArgument(info, 0, "the path of a library");
   if (path.empty() || path.front() != '/') {

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest'
 import { addon } from '../../bindings/load.js'
 import type { NativeObjective } from '../../bindings/native.js'
 import { hash32 } from '../../lib/hash.js'
-import { attack, dataset, network, request } from './helpers.js'
+import { parseSpec } from '../../lib/networks/parse.js'
+import { attack, dataset, images, network, request } from './helpers.js'
 
 const native = addon()
 const weak = { ...attack, epsilon: 0.01, stepSize: 0.005 }
@@ -100,6 +101,17 @@ it('cancel rejects with ERR_ABORTED', async () => {
   await expect(job.promise).rejects.toMatchObject({ code: 'ERR_ABORTED' })
 })
 
+it('what a listener throws stops the job and is what its promise rejects with', async () => {
+  const net = await network()
+  const data = await dataset()
+  const error = new Error('from the listener')
+  const throws = () => {
+    throw error
+  }
+  const job = native.train(net, data, request({ kind: 'adversarial', attack }, 500), throws)
+  await expect(job.promise).rejects.toBe(error)
+})
+
 it('a loss that overflows is an error, not a result', async () => {
   const net = await network()
   const data = await dataset()
@@ -120,4 +132,59 @@ it('learned scores leave the weights alone and change with training', async () =
   const second = (await native.train(net, data, learn(first as Float32Array), null).promise).scores
   expect(await net.read('parameters').promise).toEqual(before)
   expect(second).not.toEqual(first)
+})
+
+it('a score s moves against ∂L/∂w · w · sign(s), as HYDRA masks by |s|', async () => {
+  const net = await network(1, 'float64')
+  const indices = Uint32Array.from({ length: 16 }, (_, i) => i)
+  const pixels = images(16)
+  const batch = {
+    images: Float64Array.from(pixels, (byte) => byte / 255),
+    labels: Int32Array.from(indices, (i) => i % 10),
+  }
+  await native.backward(net, batch, { precision: 'fp64' }).promise
+  const gradients = await net.read('gradients').promise
+  const weights = await net.read('parameters').promise
+  const scores = Float64Array.from(weights, (_, i) => (hash32(3, i) % 2 === 0 ? 1 : -1) * (1 + (i % 7)))
+  const { scores: moved } = await native.train(
+    net,
+    await dataset(16, pixels),
+    request({ kind: 'natural' }, 1, {
+      order: indices,
+      optimiser: { kind: 'sgd', momentum: 0, nesterov: false, weightDecay: 0 },
+      learningRates: Float64Array.of(0.5),
+      augmentation: null,
+      precision: 'fp64',
+      learn: { kind: 'scores', keep: 1, scores },
+    }),
+    null,
+  ).promise
+  const expected = scores.map((s, i) => s - 0.5 * Number(gradients[i]) * Number(weights[i]) * Math.sign(s))
+  const error = Math.max(...expected.map((s, i) => Math.abs(s - Number(moved?.[i]))))
+  expect(error).toBeLessThan(1e-10)
+  expect(expected.some((s, i) => Math.abs(s - Number(scores[i])) > 1e-6)).toBe(true)
+})
+
+it('refuses to train batch norm on one value per channel', async () => {
+  const spec = parseSpec({
+    name: 'narrow',
+    input: [3, 12, 12],
+    nodes: [
+      { op: 'conv2d', name: 'c', channels: 4, kernel: 12 },
+      { op: 'batchNorm2d', name: 'b' },
+      { op: 'flatten', name: 'f' },
+      { op: 'linear', name: 'l', features: 10 },
+    ],
+  })
+  const net = await native.createNetwork(spec, { device: 'cpu', type: 'float32' }).promise
+  await net.initialise(1).promise
+  const one = request({ kind: 'natural' }, 1, { order: Uint32Array.of(0) })
+  await expect(native.train(net, await dataset(), one, null).promise).rejects.toMatchObject({
+    code: 'ERR_INVALID_ARGUMENT',
+  })
+  expect((await net.read('buffers').promise).every(Number.isFinite)).toBe(true)
+})
+
+it('refuses the name of a device without a number', () => {
+  expect(() => native.memory('cuda:' as 'cpu')).toThrow('has no valid number')
 })
