@@ -4,11 +4,13 @@
 #include <c10/util/Exception.h>
 #include <sys/mman.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <string>
+#include <tuple>
 #include <unordered_map>
 
 namespace coppice {
@@ -17,16 +19,24 @@ namespace {
 constexpr size_t kAlignment = 64;          // a cache line, and an AVX-512 register
 constexpr size_t kCachedFrom = 64 * 1024;  // smaller ones are glibc's business
 constexpr size_t kHugePage = 2 * 1024 * 1024;
-constexpr size_t kGuardedFrom = 256 * 1024 * 1024;
+constexpr size_t kGuardedFrom = 16 * 1024 * 1024;
 
-/// Bytes the system could still give, or SIZE_MAX where /proc does not tell.
+/// A number from a small file such as /sys/fs/cgroup/memory.max; SIZE_MAX where there is none.
+size_t read_number(const char* path) {
+  std::ifstream file(path);
+  size_t value = 0;
+  return file >> value ? value : SIZE_MAX;
+}
+
+/// Bytes that the system, or the container's limit, could still give; SIZE_MAX where neither tells.
 size_t available_memory() {
-  std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/meminfo", "r"), std::fclose);
-  char line[128];
-  size_t kib = 0;
-  while (file && std::fgets(line, sizeof line, file.get()))
-    if (std::sscanf(line, "MemAvailable: %zu kB", &kib) == 1) return kib * 1024;
-  return SIZE_MAX;
+  size_t available = SIZE_MAX;
+  std::ifstream file("/proc/meminfo");
+  for (std::string key; file >> key;)
+    if (key == "MemAvailable:" && file >> available) available *= 1024;
+  const size_t limit = read_number("/sys/fs/cgroup/memory.max"), used = read_number("/sys/fs/cgroup/memory.current");
+  if (limit != SIZE_MAX && used != SIZE_MAX) available = std::min(available, limit > used ? limit - used : 0);
+  return available;
 }
 
 /// Sizes are rounded so that close sizes share blocks: to a power of two's eighth, at most 12.5 % too large.
@@ -67,10 +77,11 @@ class CachingAllocator final : public c10::Allocator {
  private:
   void* take(size_t bytes) {
     std::lock_guard lock(mutex_);
-    const size_t size = bytes < kCachedFrom ? (bytes + kAlignment - 1) / kAlignment * kAlignment : rounded(bytes);
+    size_t size = bytes < kCachedFrom ? (bytes + kAlignment - 1) / kAlignment * kAlignment : rounded(bytes);
     void* data = nullptr;
-    if (auto found = free_.find(size); found != free_.end()) {
-      data = found->second;
+    // The smallest cached block that fits, unless it would waste more than a quarter.
+    if (auto found = free_.lower_bound(size); found != free_.end() && found->first <= size + size / 4) {
+      std::tie(size, data) = *found;
       free_.erase(found);
     } else {
       data = from_system(size);

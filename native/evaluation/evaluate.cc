@@ -13,12 +13,8 @@ struct Judged {
   at::Tensor losses, classes;
 };
 
-at::Tensor wide(const at::Tensor& logits) {
-  return logits.scalar_type() == at::kBFloat16 ? logits.to(at::kFloat) : logits;
-}
-
 Judged judge(const Network& network, const at::Tensor& images, const at::Tensor& labels, at::ScalarType compute) {
-  const at::Tensor logits = wide(forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation));
+  const at::Tensor logits = forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
   return {at::cross_entropy_loss(logits, labels, {}, at::Reduction::None), logits.argmax(1)};
 }
 
@@ -36,7 +32,7 @@ void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classe
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch, const Attack& attack,
                        RandomKey key, const std::optional<at::Tensor>& start, const Interrupt& interrupt) {
   const auto loss = [&](const at::Tensor& images) {
-    return at::cross_entropy_loss(wide(forward(attacked, images)), batch.labels, {}, at::Reduction::Sum);
+    return at::cross_entropy_loss(forward(attacked, images), batch.labels, {}, at::Reduction::Sum);
   };
   AttackResult best;
   for (int64_t restart = 0; restart < attack.restarts; ++restart) {

@@ -64,7 +64,8 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
     for (const int source : node.inputs)
       if (source != kImage && --unread[source] == 0) values[source] = at::Tensor();
   }
-  return values.back();
+  const at::Tensor& logits = values.back();
+  return logits.scalar_type() == at::kBFloat16 ? logits.to(at::kFloat) : logits;
 }
 
 at::Tensor forward(const Folded& folded, const at::Tensor& images) {

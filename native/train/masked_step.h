@@ -28,29 +28,52 @@ struct AdamStep {
   double correction1, correction2;  ///< 1 − β₁ᵗ and √(1 − β₂ᵗ)
 };
 
+/// The numbers of a step in the type of the parameters; differences are formed in double before they are rounded.
+template <class T>
+struct SgdRates {
+  explicit SgdRates(const SgdStep& s)
+      : rate(T(s.learning_rate)), momentum(T(s.momentum)), decay(T(s.weight_decay)), nesterov(s.nesterov) {}
+  T rate, momentum, decay;
+  bool nesterov;
+};
+
+template <class T>
+struct AdamRates {
+  explicit AdamRates(const AdamStep& s)
+      : rate(T(s.learning_rate / s.correction1)),
+        beta1(T(s.beta1)),
+        gain1(T(1 - s.beta1)),
+        beta2(T(s.beta2)),
+        gain2(T(1 - s.beta2)),
+        epsilon(T(s.epsilon)),
+        decay(T(s.weight_decay)),
+        root(T(s.correction2)) {}
+  T rate, beta1, gain1, beta2, gain2, epsilon, decay, root;
+};
+
 /// g ← gradient + decay·w;  m ← μ·m + g;  w ← w − rate·(nesterov ? g + μ·m : m);  both zero where pruned.
 template <class T>
-COPPICE_INLINE void masked_sgd(const Arenas<T>& a, int64_t i, T rate, T momentum, T decay, bool nesterov) {
+COPPICE_INLINE void masked_step(const Arenas<T>& a, int64_t i, const SgdRates<T>& r) {
   const T w = a.parameters[i];
-  const T g = a.gradients[i] + decay * w;
-  const T m = momentum * a.moment1[i] + g;
-  const T direction = nesterov ? g + momentum * m : m;
+  const T g = a.gradients[i] + r.decay * w;
+  const T m = r.momentum * a.moment1[i] + g;
+  const T direction = r.nesterov ? g + r.momentum * m : m;
   const bool keep = a.mask[i] != 0;
   a.moment1[i] = keep ? m : T(0);
-  a.parameters[i] = keep ? w - rate * direction : T(0);
+  a.parameters[i] = keep ? w - r.rate * direction : T(0);
 }
 
 /// g ← gradient + decay·w;  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − rate/c₁ · m / (√v/c₂ + ε).
 template <class T>
-COPPICE_INLINE void masked_adam(const Arenas<T>& a, int64_t i, T rate, T beta1, T beta2, T epsilon, T decay, T root) {
+COPPICE_INLINE void masked_step(const Arenas<T>& a, int64_t i, const AdamRates<T>& r) {
   const T w = a.parameters[i];
-  const T g = a.gradients[i] + decay * w;
-  const T m = beta1 * a.moment1[i] + (T(1) - beta1) * g;
-  const T v = beta2 * a.moment2[i] + (T(1) - beta2) * g * g;
+  const T g = a.gradients[i] + r.decay * w;
+  const T m = r.beta1 * a.moment1[i] + r.gain1 * g;
+  const T v = r.beta2 * a.moment2[i] + r.gain2 * g * g;
   const bool keep = a.mask[i] != 0;
   a.moment1[i] = keep ? m : T(0);
   a.moment2[i] = keep ? v : T(0);
-  a.parameters[i] = keep ? w - rate * m / (std::sqrt(v) / root + epsilon) : T(0);
+  a.parameters[i] = keep ? w - r.rate * m / (std::sqrt(v) / r.root + r.epsilon) : T(0);
 }
 
 #ifdef COPPICE_WITH_CUDA

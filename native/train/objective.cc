@@ -5,11 +5,6 @@
 namespace coppice {
 namespace {
 
-/// Losses are taken in fp32 at least, whatever the activations' type.
-at::Tensor wide(const at::Tensor& logits) {
-  return logits.scalar_type() == at::kBFloat16 ? logits.to(at::kFloat) : logits;
-}
-
 Attack scaled(Attack attack, double factor) {
   attack.epsilon *= factor;
   attack.step_size *= factor;
@@ -29,14 +24,14 @@ struct Loss {
   const Interrupt& interrupt;
 
   at::Tensor logits(const at::Tensor& images, BatchNormMode mode) const {
-    return wide(forward(network.graph, trainable, images, settings.compute, mode));
+    return forward(network.graph, trainable, images, settings.compute, mode);
   }
 
   at::Tensor adversarial_images(const Attack& full, const std::function<at::Tensor(const at::Tensor&)>& of_logits,
                                 const Folded& folded) const {
     const Attack attack = scaled(full, settings.epsilon_factor);
     return ascend(batch.images, random_start(batch, attack, settings.key, 0), attack,
-                  [&](const at::Tensor& images) { return of_logits(wide(forward(folded, images))); }, interrupt);
+                  [&](const at::Tensor& images) { return of_logits(forward(folded, images)); }, interrupt);
   }
 
   BatchLoss operator()(const Natural&) const {
@@ -58,7 +53,7 @@ struct Loss {
 
   BatchLoss operator()(const Trades& objective) const {
     const Folded folded = fold(network, settings.compute);
-    const at::Tensor target = at::softmax(wide(forward(folded, batch.images)), 1);
+    const at::Tensor target = at::softmax(forward(folded, batch.images), 1);
     const auto loss = [&](const at::Tensor& out) { return divergence(target, at::log_softmax(out, 1)); };
     const at::Tensor adversarial = adversarial_images(objective.attack, loss, folded);
     const at::AutoGradMode enabled(true);

@@ -15,36 +15,31 @@ constexpr int64_t kGrain = 32768;
 // One clone per instruction set, chosen at load time: the arithmetic is a few operations per element.
 #define COPPICE_SIMD_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 
-COPPICE_SIMD_CLONES void sgd_range(const Arenas<float>& a, int64_t begin, int64_t end, float rate, float momentum,
-                                   float decay, bool nesterov) {
-  for (int64_t i = begin; i < end; ++i) masked_sgd(a, i, rate, momentum, decay, nesterov);
+COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end, const SgdRates<float>& rates) {
+  for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void sgd_range(const Arenas<double>& a, int64_t begin, int64_t end, double rate, double momentum,
-                                   double decay, bool nesterov) {
-  for (int64_t i = begin; i < end; ++i) masked_sgd(a, i, rate, momentum, decay, nesterov);
+COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end, const SgdRates<double>& rates) {
+  for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void adam_range(const Arenas<float>& a, int64_t begin, int64_t end, float rate, float beta1,
-                                    float beta2, float epsilon, float decay, float root) {
-  for (int64_t i = begin; i < end; ++i) masked_adam(a, i, rate, beta1, beta2, epsilon, decay, root);
+COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end, const AdamRates<float>& rates) {
+  for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void adam_range(const Arenas<double>& a, int64_t begin, int64_t end, double rate, double beta1,
-                                    double beta2, double epsilon, double decay, double root) {
-  for (int64_t i = begin; i < end; ++i) masked_adam(a, i, rate, beta1, beta2, epsilon, decay, root);
+COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end, const AdamRates<double>& rates) {
+  for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
+}
+
+template <class T, class Rates>
+void step_cpu(const Arenas<T>& a, const Rates& rates) {
+  at::parallel_for(0, a.count, kGrain, [&](int64_t begin, int64_t end) { step_range(a, begin, end, rates); });
 }
 
 template <class T>
-void step_cpu(const Arenas<T>& a, const SgdStep& s) {
-  at::parallel_for(0, a.count, kGrain, [&](int64_t begin, int64_t end) {
-    sgd_range(a, begin, end, T(s.learning_rate), T(s.momentum), T(s.weight_decay), s.nesterov);
-  });
+SgdRates<T> rates_of(const SgdStep& step) {
+  return SgdRates<T>(step);
 }
-
 template <class T>
-void step_cpu(const Arenas<T>& a, const AdamStep& s) {
-  at::parallel_for(0, a.count, kGrain, [&](int64_t begin, int64_t end) {
-    adam_range(a, begin, end, T(s.learning_rate / s.correction1), T(s.beta1), T(s.beta2), T(s.epsilon),
-               T(s.weight_decay), T(s.correction2));
-  });
+AdamRates<T> rates_of(const AdamStep& step) {
+  return AdamRates<T>(step);
 }
 
 template <class T, class Step>
@@ -53,7 +48,7 @@ void step_on(Network& network, const Step& step) {
                          network.moment1.data_ptr<T>(),
                          network.moment2.defined() ? network.moment2.data_ptr<T>() : nullptr,
                          network.mask.data_ptr<uint8_t>(), network.parameters.numel()};
-  on_device(network.device, [&] { step_cpu(arenas, step); },
+  on_device(network.device, [&] { step_cpu(arenas, rates_of<T>(step)); },
             [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, stream)); });
 }
 
