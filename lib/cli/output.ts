@@ -34,8 +34,13 @@ export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
+  let asked = 0
   const stop = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted)
+    // npm and npx hand on the Ctrl-C that the terminal delivers too: two at the same time are one.
+    const again = performance.now() - asked > 500
+    if (controller.signal.aborted && again) process.exit(EXIT.interrupted)
+    if (controller.signal.aborted) return
+    asked = performance.now()
     note('stopping after the current batch; press Ctrl-C again to stop at once')
     controller.abort(new Interrupted(advice()))
   }
