@@ -57,11 +57,15 @@ const running = train(vgg, data.train, {
     if (batches.length === 2) setTimeout(() => controller.abort(), batches[1] / 2)
   },
 }).catch((error) => error)
-const aborted = new Promise((done) => controller.signal.addEventListener('abort', () => done(performance.now())))
+const aborted = new Promise((done) =>
+  controller.signal.addEventListener('abort', () => done(performance.now())),
+)
 const from = await aborted
 await running
 const abort = { batch: batches[1], stoppedAfter: performance.now() - from }
-console.error(`abort: stopped after ${abort.stoppedAfter.toFixed(0)} ms of a batch of ${abort.batch.toFixed(0)} ms`)
+console.error(
+  `abort: stopped after ${abort.stoppedAfter.toFixed(0)} ms of a batch of ${abort.batch.toFixed(0)} ms`,
+)
 
 const hardware = `${cpus()[0].model}, ${cpus().length} CPUs, Node ${process.version}`
 const table = `# Is Node free while Coppice works?

@@ -106,7 +106,9 @@ export async function coppiceAnswers(file: string): Promise<Answers> {
     const found = await native.attack(net, batch, { attack, start, folded, precision, seed: 0 }).promise
     const name = folded ? 'folded_adversarial' : 'adversarial'
     answers[name] = found.images
-    answers[`${name}_loss`] = Float64Array.of(found.losses.reduce((a, b) => a + b, 0) / labels.length)
+    answers[`${name}_loss`] = Float64Array.of(
+      Float64Array.from(found.losses).reduce((a, b) => a + b, 0) / labels.length,
+    )
   }
   answers.loss = Float64Array.of(await native.backward(net, batch, { precision }).promise)
   collect(net, await net.read('gradients').promise, 'gradient', answers)
