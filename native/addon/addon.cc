@@ -3,7 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <torch/headeronly/version.h>
+#include <torch/version.h>
 
 #include "addon/errors.h"
 #include "addon/handles.h"
@@ -48,7 +48,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(addon);
   env.AddCleanupHook([addon] { addon->close(); });
 
-  const auto export_function = [&](const char* name, std::function<Napi::Value(const Napi::CallbackInfo&)> body) {
+  const auto export_function = [&](const char* name,
+                                   std::function<Napi::Value(const Napi::CallbackInfo&)> body) {
     exports.Set(name, guarded(env, name, std::move(body)));
   };
   export_function("useErrorClass", [addon](const Napi::CallbackInfo& call) {
@@ -64,7 +65,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     addon->threads = static_cast<int>(Reader(call[0], "threads").integer(1, 1024));
     return call.Env().Undefined();
   });
-  export_function("getThreads", [addon](const Napi::CallbackInfo& call) { return Napi::Number::New(call.Env(), addon->threads); });
+  export_function("getThreads", [addon](const Napi::CallbackInfo& call) {
+    return Napi::Number::New(call.Env(), addon->threads);
+  });
   export_function("setDeterministic", [](const Napi::CallbackInfo& call) {
     set_deterministic(Reader(call[0], "deterministic").flag());
     return call.Env().Undefined();
@@ -109,5 +112,7 @@ void Addon::close() {
 
 }  // namespace coppice
 
-static Napi::Object initialise_module(Napi::Env env, Napi::Object exports) { return coppice::initialise(env, exports); }
+static Napi::Object initialise_module(Napi::Env env, Napi::Object exports) {
+  return coppice::initialise(env, exports);
+}
 NODE_API_MODULE(coppice, initialise_module)

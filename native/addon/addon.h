@@ -1,4 +1,5 @@
-// The state of the addon in one Node environment (the main thread or a worker): no statics, so workers are safe.
+// The state of the addon in one Node environment (the main thread or a worker): no statics, so workers are
+// safe.
 #pragma once
 #include <napi.h>
 
@@ -23,8 +24,9 @@ class Addon {
 
   /// The engine of a device, started on first use.
   Engine& engine(at::Device device);
-  /// Stops all engines; their unfinished jobs never settle. Idempotent. Called by a cleanup hook when a worker ends, and
-  /// from JavaScript's `exit` event, because process.exit runs no cleanup hooks but destroys libtorch's statics.
+  /// Stops all engines; their unfinished jobs never settle. Idempotent. Called by a cleanup hook when a
+  /// worker ends, and from JavaScript's `exit` event, because process.exit runs no cleanup hooks but destroys
+  /// libtorch's statics.
   void close();
 
   MainThread main_thread;

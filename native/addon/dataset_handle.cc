@@ -30,15 +30,18 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   sizes[0] = labels.numel();
   if (labels.numel() == 0) throw std::invalid_argument("the data set is empty");
   if (images.numel() != size * labels.numel())
-    throw std::invalid_argument(std::to_string(labels.numel()) + " labels need " + std::to_string(size * labels.numel()) + " image bytes, got " +
+    throw std::invalid_argument(std::to_string(labels.numel()) + " labels need " +
+                                std::to_string(size * labels.numel()) + " image bytes, got " +
                                 std::to_string(images.numel()));
   return start_job(
       info.Env(), device,
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
         if (labels.max().item<int64_t>() >= classes)
-          throw std::invalid_argument("a label is " + std::to_string(labels.max().item<int64_t>()) + ", but there are " + std::to_string(classes) + " classes");
-        return std::make_shared<Dataset>(Dataset{images.view(sizes).to(device), labels.to(at::kLong).to(device), classes});
+          throw std::invalid_argument("a label is " + std::to_string(labels.max().item<int64_t>()) +
+                                      ", but there are " + std::to_string(classes) + " classes");
+        return std::make_shared<Dataset>(
+            Dataset{images.view(sizes).to(device), labels.to(at::kLong).to(device), classes});
       },
       [](Napi::Env env, const std::shared_ptr<Dataset>& dataset) { return dataset_object(env, dataset); });
 }

@@ -1,4 +1,5 @@
-// One thread that does all the work for one device, in order. Node's own threads never touch a tensor for long.
+// One thread that does all the work for one device, in order. Node's own threads never touch a tensor for
+// long.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -24,7 +25,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// A job's argument is what went wrong when the thread was prepared for the device, or null. Jobs must not throw.
+  /// A job's argument is what went wrong when the thread was prepared for the device, or null. Jobs must not
+  /// throw.
   using Job = std::function<void(std::exception_ptr unprepared)>;
   void post(std::shared_ptr<Interrupt> interrupt, Job job);
 

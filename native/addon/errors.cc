@@ -33,9 +33,12 @@ Description describe(const std::exception_ptr& error) {
   } catch (const DeviceError& e) {
     return {"ERR_DEVICE", e.what(), ""};
   } catch (const c10::OutOfMemoryError& e) {
-    return {"ERR_OUT_OF_MEMORY", first_line(e.what_without_backtrace()) + "; a smaller batch needs less", e.what()};
+    return {"ERR_OUT_OF_MEMORY", first_line(e.what_without_backtrace()) + "; a smaller batch needs less",
+            e.what()};
   } catch (const c10::AcceleratorError& e) {
-    return {"ERR_DEVICE", first_line(e.what_without_backtrace()) + "; restart the process: the device context is lost", e.what()};
+    return {"ERR_DEVICE",
+            first_line(e.what_without_backtrace()) + "; restart the process: the device context is lost",
+            e.what()};
   } catch (const c10::Error& e) {
     const std::string line = first_line(e.what_without_backtrace());
     const bool memory = line.find("allocate memory") != std::string::npos;
@@ -72,7 +75,8 @@ Napi::Value to_js_error(Napi::Env env, std::exception_ptr error) {
   return plain;
 }
 
-Napi::Function guarded(Napi::Env env, const char* name, std::function<Napi::Value(const Napi::CallbackInfo&)> body) {
+Napi::Function guarded(Napi::Env env, const char* name,
+                       std::function<Napi::Value(const Napi::CallbackInfo&)> body) {
   return Napi::Function::New(
       env,
       [body = std::move(body)](const Napi::CallbackInfo& info) -> Napi::Value {

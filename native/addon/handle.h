@@ -1,5 +1,5 @@
-// JavaScript objects that own native values. Methods are closures over the value, so calling one on another object is
-// harmless; a type tag tells handles apart when they are passed as arguments.
+// JavaScript objects that own native values. Methods are closures over the value, so calling one on another
+// object is harmless; a type tag tells handles apart when they are passed as arguments.
 #pragma once
 #include <napi.h>
 
@@ -20,7 +20,9 @@ struct Handle {
   int64_t bytes = 0;         ///< as told to the garbage collector
 
   const std::shared_ptr<T>& get() const {
-    if (!value) throw HandleDisposed(std::string("the ") + HandleTraits<T>::name + " was disposed and cannot be used any more");
+    if (!value)
+      throw HandleDisposed(std::string("the ") + HandleTraits<T>::name +
+                           " was disposed and cannot be used any more");
     return value;
   }
   /// On the main thread.
@@ -33,7 +35,8 @@ struct Handle {
 
 /// A new object that owns `value`, with `dispose()` and `disposed`.
 template <class T>
-Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> value, int64_t bytes, std::shared_ptr<Handle<T>>& handle) {
+Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> value, int64_t bytes,
+                         std::shared_ptr<Handle<T>>& handle) {
   handle = std::make_shared<Handle<T>>(Handle<T>{std::move(value), bytes});
   auto object = Napi::Object::New(env);
   napi_wrap(
@@ -52,7 +55,9 @@ Napi::Object make_handle(Napi::Env env, std::shared_ptr<T> value, int64_t bytes,
              }));
   object.DefineProperty(Napi::PropertyDescriptor::Accessor(
       env, object, "disposed",
-      [handle](const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), handle->value == nullptr); },
+      [handle](const Napi::CallbackInfo& info) {
+        return Napi::Boolean::New(info.Env(), handle->value == nullptr);
+      },
       napi_enumerable));
   return object;
 }

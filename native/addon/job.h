@@ -9,7 +9,8 @@
 
 namespace coppice {
 
-/// A JavaScript callback that an engine thread may call through the main thread. Only the main thread frees it.
+/// A JavaScript callback that an engine thread may call through the main thread. Only the main thread frees
+/// it.
 struct Listener {
   Napi::FunctionReference callback;
   std::exception_ptr thrown;  ///< by the callback; it cancels the job, whose promise then rejects with it
@@ -36,7 +37,8 @@ Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job);
 
 /// `work` runs on the engine; `convert` turns its result into a JavaScript value on the main thread.
 template <class Work, class Convert>
-Napi::Object start_job(Napi::Env env, at::Device device, std::shared_ptr<Job> job, Work work, Convert convert) {
+Napi::Object start_job(Napi::Env env, at::Device device, std::shared_ptr<Job> job, Work work,
+                       Convert convert) {
   Addon& addon = Addon::of(env);
   // First, since it throws once the addon is closed and the main thread's channel with it.
   Engine& engine = addon.engine(device);

@@ -11,21 +11,24 @@
 namespace coppice {
 namespace {
 
-Napi::Number number(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
+Napi::Number number(Napi::Env env, int64_t value) {
+  return Napi::Number::New(env, static_cast<double>(value));
+}
 
 /// Attaches an optional callback argument to a job.
 void listen(const std::shared_ptr<Job>& job, const Reader& callback) {
   if (!callback.missing()) job->listener = new Listener{Napi::Persistent(callback.function()), nullptr};
 }
 
-/// Images [n, channels, height, width] from a flat typed array, on the CPU: the engine's thread moves them to the
-/// device, since a copy waits for all work there.
+/// Images [n, channels, height, width] from a flat typed array, on the CPU: the engine's thread moves them to
+/// the device, since a copy waits for all work there.
 at::Tensor read_images(const Reader& images, const Network& network) {
   const auto& [channels, height, width] = network.graph.input;
   const at::Tensor flat = images.floats(network.type);
   const int64_t size = channels * height * width;
   if (flat.numel() == 0 || flat.numel() % size != 0)
-    throw std::invalid_argument(images.path() + " must hold whole images of " + std::to_string(size) + " values, got " + std::to_string(flat.numel()));
+    throw std::invalid_argument(images.path() + " must hold whole images of " + std::to_string(size) +
+                                " values, got " + std::to_string(flat.numel()));
   return flat.view({-1, channels, height, width});
 }
 
@@ -33,11 +36,14 @@ Batch read_batch(const Reader& batch, const Network& network) {
   const at::Tensor images = read_images(batch["images"], network);
   const std::vector<int32_t> labels = batch["labels"].int32s();
   if (static_cast<int64_t>(labels.size()) != images.size(0))
-    throw std::invalid_argument(batch.path() + " has " + std::to_string(images.size(0)) + " images and " + std::to_string(labels.size()) + " labels");
+    throw std::invalid_argument(batch.path() + " has " + std::to_string(images.size(0)) + " images and " +
+                                std::to_string(labels.size()) + " labels");
   for (const int32_t label : labels)
-    if (label < 0 || label >= network.graph.classes) throw std::invalid_argument(batch.path() + ".labels names class " + std::to_string(label));
+    if (label < 0 || label >= network.graph.classes)
+      throw std::invalid_argument(batch.path() + ".labels names class " + std::to_string(label));
   const auto options = at::TensorOptions().dtype(at::kLong);
-  return {at::arange(images.size(0), options), images, at::tensor(at::ArrayRef<int32_t>(labels), at::kInt).to(options)};
+  return {at::arange(images.size(0), options), images,
+          at::tensor(at::ArrayRef<int32_t>(labels), at::kInt).to(options)};
 }
 
 /// In the form that networks take: on the device, images channels last.
@@ -89,7 +95,8 @@ Napi::Value start_train(const Napi::CallbackInfo& info) {
 Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const auto dataset = from_handle<Dataset>({info[1], "dataset"});
-  const auto plan = std::make_shared<EvaluatePlan>(read_evaluate_plan({info[2], "request"}, *network, *dataset));
+  const auto plan =
+      std::make_shared<EvaluatePlan>(read_evaluate_plan({info[2], "request"}, *network, *dataset));
   const auto job = std::make_shared<Job>(info.Env());
   listen(job, {info[3], "onProgress"});
   Addon& addon = Addon::of(info.Env());
@@ -109,9 +116,11 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
         object.Set("predictions", to_typed_array<Napi::Int32Array>(env, result.benign.classes));
         object.Set("losses", to_typed_array<Napi::Float32Array>(env, result.benign.losses));
         object.Set("adversarialPredictions",
-                   result.adversarial ? to_typed_array<Napi::Int32Array>(env, result.adversarial->classes) : env.Null());
+                   result.adversarial ? to_typed_array<Napi::Int32Array>(env, result.adversarial->classes)
+                                      : env.Null());
         object.Set("adversarialLosses",
-                   result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses) : env.Null());
+                   result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses)
+                                      : env.Null());
         object.Set("seconds", result.seconds);
         return object;
       });
@@ -143,8 +152,8 @@ Napi::Value start_backward(const Napi::CallbackInfo& info) {
         const at::NoGradGuard no_grad;
         network->gradients.zero_();
         const Batch here = placed(*batch, network->device);
-        const BatchLoss pass =
-            objective_loss(Natural{}, *network, network->trainable_weights(), here, {compute, 1, {}}, interrupt);
+        const BatchLoss pass = objective_loss(Natural{}, *network, network->trainable_weights(), here,
+                                              {compute, 1, {}}, interrupt);
         torch::autograd::backward({pass.loss}, {});
         return pass.loss.item<double>();
       },
@@ -178,7 +187,8 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
   std::optional<at::Tensor> start;
   if (const Reader given = options["start"]; !given.missing()) {
     start = read_images(given, *network);
-    if (start->sizes() != batch->images.sizes()) throw std::invalid_argument("options.start must have as many images as the batch");
+    if (start->sizes() != batch->images.sizes())
+      throw std::invalid_argument("options.start must have as many images as the batch");
   }
   return start_job(
       info.Env(), network->device,
@@ -186,7 +196,8 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
         const at::NoGradGuard no_grad;
         const Batch here = placed(*batch, network->device);
         const auto from = start ? std::optional(placed(*start, network->device)) : std::nullopt;
-        AttackResult found = strongest(*network, fold(*network, compute, folded), here, attack, {seed, 0}, from, interrupt);
+        AttackResult found =
+            strongest(*network, fold(*network, compute, folded), here, attack, {seed, 0}, from, interrupt);
         found.images = flat_copy(found.images, network->type);
         found.losses = flat_copy(found.losses, network->type);
         found.classes = flat_copy(found.classes, at::kInt);

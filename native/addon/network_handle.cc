@@ -64,7 +64,8 @@ void require_finite(const Network& network, const at::Tensor& arena, bool buffer
   if (at::isfinite(arena).all().item<bool>()) return;
   for (const TensorInfo& info : network.graph.tensors)
     if (info.buffer() == buffers && !at::isfinite(arena.narrow(0, info.offset, info.size)).all().item<bool>())
-      throw std::invalid_argument("'" + info.name + "' of network '" + network.graph.name + "' has NaN or infinite values");
+      throw std::invalid_argument("'" + info.name + "' of network '" + network.graph.name +
+                                  "' has NaN or infinite values");
 }
 
 Napi::Value read(const Napi::CallbackInfo& info, const std::shared_ptr<Network>& network) {
@@ -86,13 +87,14 @@ Napi::Value write(const Napi::CallbackInfo& info, const std::shared_ptr<Network>
   const at::Tensor values = mask ? data.bytes() : data.floats(network->type);
   const int64_t expected = buffers ? network->graph.buffer_count : network->graph.parameter_count;
   if (values.numel() != expected)
-    throw std::invalid_argument("data must have " + std::to_string(expected) + " elements for network '" + network->graph.name + "', got " +
-                                std::to_string(values.numel()));
+    throw std::invalid_argument("data must have " + std::to_string(expected) + " elements for network '" +
+                                network->graph.name + "', got " + std::to_string(values.numel()));
   return start_job(
       info.Env(), network->device,
       [network, member, mask, buffers, values](const Interrupt&) {
         const at::NoGradGuard no_grad;
-        if (mask && values.gt(1).any().item<bool>()) throw std::invalid_argument("data must hold only 0 and 1");
+        if (mask && values.gt(1).any().item<bool>())
+          throw std::invalid_argument("data must hold only 0 and 1");
         if (!mask) require_finite(*network, values, buffers);
         at::Tensor& arena = (*network).*member;
         if (!arena.defined()) arena = at::zeros_like(network->parameters);
@@ -115,9 +117,13 @@ Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
   object.Set("layout", layout(env, network->graph));
   object.Set("parameterCount", Napi::Number::New(env, static_cast<double>(network->graph.parameter_count)));
   object.Set("bufferCount", Napi::Number::New(env, static_cast<double>(network->graph.buffer_count)));
-  object.Set("read", guarded(env, "read", [handle](const Napi::CallbackInfo& info) { return read(info, handle->get()); }));
-  object.Set("write", guarded(env, "write", [handle](const Napi::CallbackInfo& info) { return write(info, handle->get()); }));
-  object.Set("initialise", guarded(env, "initialise", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+  object.Set("read", guarded(env, "read",
+                             [handle](const Napi::CallbackInfo& info) { return read(info, handle->get()); }));
+  object.Set("write", guarded(env, "write", [handle](const Napi::CallbackInfo& info) {
+               return write(info, handle->get());
+             }));
+  object.Set("initialise",
+             guarded(env, "initialise", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
                const auto network = handle->get();
                const auto seed = static_cast<uint64_t>(Reader(info[0], "seed").integer(0, int64_t{1} << 53));
                return start_job(
@@ -129,7 +135,8 @@ Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
                    },
                    [](Napi::Env env, int) { return env.Undefined(); });
              }));
-  object.Set("resetMoments", guarded(env, "resetMoments", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+  object.Set("resetMoments",
+             guarded(env, "resetMoments", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
                const auto network = handle->get();
                return start_job(
                    info.Env(), network->device,

@@ -27,9 +27,11 @@ Operation read_operation(const Reader& node) {
     return normalize;
   }
   if (op == "conv2d")
-    return Conv2d{size("channels"), size("kernel"), size("stride"), node["padding"].integer(0, kLargestSize),
+    return Conv2d{size("channels"),    size("kernel"),
+                  size("stride"),      node["padding"].integer(0, kLargestSize),
                   node["bias"].flag(), read_initialisation(node["init"])};
-  if (op == "batchNorm2d") return BatchNorm2d{node["epsilon"].number(1e-12, 1), node["momentum"].number(0, 1)};
+  if (op == "batchNorm2d")
+    return BatchNorm2d{node["epsilon"].number(1e-12, 1), node["momentum"].number(0, 1)};
   if (op == "relu") return Relu{};
   if (op == "maxPool2d") return MaxPool2d{size("kernel"), size("stride")};
   if (op == "averagePool2d") return AveragePool2d{size("kernel"), size("stride")};
@@ -53,7 +55,8 @@ std::vector<int64_t> read_indices(const Reader& array, const Dataset& dataset) {
   const int64_t length = dataset.images.size(0);
   for (const uint32_t value : values)
     if (value >= length)
-      throw std::invalid_argument(array.path() + " names sample " + std::to_string(value) + " of a data set of " + std::to_string(length));
+      throw std::invalid_argument(array.path() + " names sample " + std::to_string(value) +
+                                  " of a data set of " + std::to_string(length));
   return {values.begin(), values.end()};
 }
 
@@ -61,22 +64,28 @@ void require_fit(const Network& network, const Dataset& dataset) {
   const auto& input = network.graph.input;
   const auto shape = dataset.images.sizes().slice(1);
   if (shape[0] != input[0] || shape[1] != input[1] || shape[2] != input[2])
-    throw std::invalid_argument("the data set's images are [" + std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ", " +
-                                std::to_string(shape[2]) + "], the network '" + network.graph.name + "' takes [" + std::to_string(input[0]) +
-                                ", " + std::to_string(input[1]) + ", " + std::to_string(input[2]) + "]");
+    throw std::invalid_argument(
+        "the data set's images are [" + std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ", " +
+        std::to_string(shape[2]) + "], the network '" + network.graph.name + "' takes [" +
+        std::to_string(input[0]) + ", " + std::to_string(input[1]) + ", " + std::to_string(input[2]) + "]");
   if (dataset.classes > network.graph.classes)
-    throw std::invalid_argument("the data set has " + std::to_string(dataset.classes) + " classes, the network '" + network.graph.name +
-                                "' tells " + std::to_string(network.graph.classes) + " apart");
+    throw std::invalid_argument("the data set has " + std::to_string(dataset.classes) +
+                                " classes, the network '" + network.graph.name + "' tells " +
+                                std::to_string(network.graph.classes) + " apart");
   if (dataset.images.device() != network.device)
-    throw std::invalid_argument("the data set is on " + dataset.images.device().str() + " and the network on " + network.device.str());
+    throw std::invalid_argument("the data set is on " + dataset.images.device().str() +
+                                " and the network on " + network.device.str());
 }
 
 std::vector<double> read_per_step(const Reader& array, int64_t steps, double low, double high) {
   std::vector<double> values = array.float64s();
   if (static_cast<int64_t>(values.size()) != steps)
-    throw std::invalid_argument(array.path() + " must have one value for each of " + std::to_string(steps) + " steps, got " + std::to_string(values.size()));
+    throw std::invalid_argument(array.path() + " must have one value for each of " + std::to_string(steps) +
+                                " steps, got " + std::to_string(values.size()));
   for (const double value : values)
-    if (!(value >= low && value <= high)) throw std::invalid_argument(array.path() + " must lie between " + std::to_string(low) + " and " + std::to_string(high));
+    if (!(value >= low && value <= high))
+      throw std::invalid_argument(array.path() + " must lie between " + std::to_string(low) + " and " +
+                                  std::to_string(high));
   return values;
 }
 
@@ -95,7 +104,8 @@ at::ScalarType read_precision(const Reader& precision, const Network& network) {
   const std::string name = precision.text();
   if (name != "fp32" && name != "bf16" && name != "fp64") precision.refuse("fp32, bf16 or fp64");
   if ((name == "fp64") != (network.type == at::kDouble))
-    throw std::invalid_argument(precision.path() + ": fp64 goes with a float64 network and only with it, got " + name);
+    throw std::invalid_argument(precision.path() +
+                                ": fp64 goes with a float64 network and only with it, got " + name);
   return name == "bf16" ? at::kBFloat16 : network.type;
 }
 
@@ -126,8 +136,8 @@ Graph read_graph(const Reader& spec) {
 }
 
 Attack read_attack(const Reader& attack) {
-  Attack out{attack["epsilon"].number(0, 1), attack["stepSize"].number(0, 1), attack["steps"].integer(0, 1'000'000),
-             attack["restarts"].integer(1, 100'000), Start::kNone};
+  Attack out{attack["epsilon"].number(0, 1), attack["stepSize"].number(0, 1),
+             attack["steps"].integer(0, 1'000'000), attack["restarts"].integer(1, 100'000), Start::kNone};
   const std::string start = attack["start"].text();
   if (start == "uniform")
     out.start = Start::kUniform;
@@ -143,7 +153,8 @@ Optimiser read_optimiser(const Reader& optimiser) {
   const std::string kind = optimiser["kind"].text();
   if (kind == "sgd") return Sgd{optimiser["momentum"].number(0, 1), decay, optimiser["nesterov"].flag()};
   if (kind == "adam")
-    return Adam{optimiser["beta1"].number(0, 0.9999999), optimiser["beta2"].number(0, 0.9999999), optimiser["epsilon"].number(1e-30, 1), decay};
+    return Adam{optimiser["beta1"].number(0, 0.9999999), optimiser["beta2"].number(0, 0.9999999),
+                optimiser["epsilon"].number(1e-30, 1), decay};
   optimiser["kind"].refuse("sgd or adam");
 }
 
@@ -168,7 +179,8 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
     if (const Reader scores = learn["scores"]; !scores.missing()) {
       const at::Tensor values = scores.floats(network.type);
       if (values.numel() != network.graph.parameter_count)
-        throw std::invalid_argument(scores.path() + " must have one score for each of " + std::to_string(network.graph.parameter_count) + " parameters");
+        throw std::invalid_argument(scores.path() + " must have one score for each of " +
+                                    std::to_string(network.graph.parameter_count) + " parameters");
       plan.learn_scores->scores = values;
     }
   } else if (kind != "weights") {

@@ -27,7 +27,9 @@ std::string received(const Napi::Value& value) {
     case napi_function:
       return "a function";
     case napi_object:
-      return value.IsArray() ? "an array" : value.IsTypedArray() ? "another kind of typed array" : "an object";
+      return value.IsArray()        ? "an array"
+             : value.IsTypedArray() ? "another kind of typed array"
+                                    : "an object";
     default:
       return "a value of another type";
   }
@@ -80,13 +82,15 @@ uint32_t Reader::length() const {
 
 double Reader::number(double low, double high) const {
   const double number = value_.IsNumber() ? value_.As<Napi::Number>().DoubleValue() : std::nan("");
-  if (!(number >= low && number <= high)) refuse("a number between " + text_of(low) + " and " + text_of(high));
+  if (!(number >= low && number <= high))
+    refuse("a number between " + text_of(low) + " and " + text_of(high));
   return number;
 }
 
 int64_t Reader::integer(int64_t low, int64_t high) const {
   const double number = value_.IsNumber() ? value_.As<Napi::Number>().DoubleValue() : std::nan("");
-  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number))
+  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) ||
+      number != std::floor(number))
     refuse("an integer between " + std::to_string(low) + " and " + std::to_string(high));
   return static_cast<int64_t>(number);
 }
@@ -123,15 +127,23 @@ Napi::TypedArray Reader::typed(napi_typedarray_type type, const char* name) cons
   return array;
 }
 
-std::vector<uint32_t> Reader::uint32s() const { return copied<uint32_t>(typed(napi_uint32_array, "a Uint32Array")); }
-std::vector<int32_t> Reader::int32s() const { return copied<int32_t>(typed(napi_int32_array, "an Int32Array")); }
-std::vector<double> Reader::float64s() const { return copied<double>(typed(napi_float64_array, "a Float64Array")); }
+std::vector<uint32_t> Reader::uint32s() const {
+  return copied<uint32_t>(typed(napi_uint32_array, "a Uint32Array"));
+}
+std::vector<int32_t> Reader::int32s() const {
+  return copied<int32_t>(typed(napi_int32_array, "an Int32Array"));
+}
+std::vector<double> Reader::float64s() const {
+  return copied<double>(typed(napi_float64_array, "a Float64Array"));
+}
 at::Tensor Reader::bytes() const { return copied(typed(napi_uint8_array, "a Uint8Array"), at::kByte); }
 
 at::Tensor Reader::floats(at::ScalarType type) const {
-  const bool wide = value_.IsTypedArray() && value_.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
-  const at::Tensor out = wide ? copied(typed(napi_float64_array, ""), at::kDouble)
-                              : copied(typed(napi_float32_array, "a Float32Array or a Float64Array"), at::kFloat);
+  const bool wide =
+      value_.IsTypedArray() && value_.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+  const at::Tensor out =
+      wide ? copied(typed(napi_float64_array, ""), at::kDouble)
+           : copied(typed(napi_float32_array, "a Float32Array or a Float64Array"), at::kFloat);
   return out.to(type);
 }
 

@@ -31,8 +31,8 @@ class Reader {
   std::vector<uint32_t> uint32s() const;
   std::vector<int32_t> int32s() const;
   std::vector<double> float64s() const;
-  at::Tensor bytes() const;                       ///< Uint8Array
-  at::Tensor floats(at::ScalarType type) const;   ///< Float32Array or Float64Array, converted
+  at::Tensor bytes() const;                      ///< Uint8Array
+  at::Tensor floats(at::ScalarType type) const;  ///< Float32Array or Float64Array, converted
 
   [[noreturn]] void refuse(const std::string& expected) const;
 

@@ -10,7 +10,8 @@ Napi::Value to_typed_array(Napi::Env env, const at::Tensor& tensor) {
   } else {
     auto* keep = new at::Tensor(tensor);
     buffer = Napi::ArrayBuffer::New(
-        env, tensor.data_ptr(), tensor.nbytes(), [](Napi::BasicEnv, void*, at::Tensor* kept) { delete kept; }, keep);
+        env, tensor.data_ptr(), tensor.nbytes(), [](Napi::BasicEnv, void*, at::Tensor* kept) { delete kept; },
+        keep);
   }
   switch (tensor.scalar_type()) {
     case at::kByte:
@@ -26,7 +27,8 @@ Napi::Value to_typed_array(Napi::Env env, const at::Tensor& tensor) {
 
 Napi::Value to_js_array(Napi::Env env, const std::vector<int64_t>& values) {
   auto array = Napi::Array::New(env, values.size());
-  for (uint32_t i = 0; i < values.size(); ++i) array.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
+  for (uint32_t i = 0; i < values.size(); ++i)
+    array.Set(i, Napi::Number::New(env, static_cast<double>(values[i])));
   return array;
 }
 

@@ -8,7 +8,8 @@
 
 namespace coppice {
 
-/// A typed array over the tensor's memory (uint8, float32 or float64, on the CPU, contiguous), which it keeps alive.
+/// A typed array over the tensor's memory (uint8, float32 or float64, on the CPU, contiguous), which it keeps
+/// alive.
 Napi::Value to_typed_array(Napi::Env env, const at::Tensor& tensor);
 
 template <class JsArray, class T>

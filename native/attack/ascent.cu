@@ -30,7 +30,11 @@ void launch(const RandomStart<T>& s, void* stream) {
 
 void random_start_cuda(const RandomStart<float>& s, void* stream) { launch(s, stream); }
 void random_start_cuda(const RandomStart<double>& s, void* stream) { launch(s, stream); }
-void ascent_step_cuda(const AscentStep<float>& s, void* stream) { for_each(s.count, stream, StepBody<float>{s}); }
-void ascent_step_cuda(const AscentStep<double>& s, void* stream) { for_each(s.count, stream, StepBody<double>{s}); }
+void ascent_step_cuda(const AscentStep<float>& s, void* stream) {
+  for_each(s.count, stream, StepBody<float>{s});
+}
+void ascent_step_cuda(const AscentStep<double>& s, void* stream) {
+  for_each(s.count, stream, StepBody<double>{s});
+}
 
 }  // namespace coppice

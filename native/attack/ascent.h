@@ -6,8 +6,8 @@ namespace coppice {
 
 enum class Start { kNone, kUniform, kGaussian };
 
-/// Random starts. Image n of `size` elements uses the numbers of sample indices[n], so that they do not depend on its
-/// place in the batch.
+/// Random starts. Image n of `size` elements uses the numbers of sample indices[n], so that they do not
+/// depend on its place in the batch.
 template <class T>
 struct RandomStart {
   const T* images;
@@ -29,16 +29,17 @@ COPPICE_INLINE T clip(T value, T low, T high) {
 template <class T>
 COPPICE_INLINE void start_block(const RandomStart<T>& s, int64_t n, int64_t block) {
   const uint64_t sample = static_cast<uint64_t>(s.indices[n]);
-  const Random4 bits = philox(s.seed ^ (uint64_t{s.restart} << 40), static_cast<uint32_t>(block),
-                              static_cast<uint32_t>(sample), s.epoch,
-                              static_cast<uint32_t>(Purpose::kStart) | static_cast<uint32_t>(sample >> 32) << 8);
+  const Random4 bits = philox(
+      s.seed ^ (uint64_t{s.restart} << 40), static_cast<uint32_t>(block), static_cast<uint32_t>(sample),
+      s.epoch, static_cast<uint32_t>(Purpose::kStart) | static_cast<uint32_t>(sample >> 32) << 8);
   float noise[4];
   if (s.start == Start::kGaussian) {
     to_normal(bits.v[0], bits.v[1], noise[0], noise[1]);
     to_normal(bits.v[2], bits.v[3], noise[2], noise[3]);
     for (float& value : noise) value *= 0.001f;
   } else {
-    for (int lane = 0; lane < 4; ++lane) noise[lane] = static_cast<float>(s.epsilon) * (2.0f * to_unit(bits.v[lane]) - 1.0f);
+    for (int lane = 0; lane < 4; ++lane)
+      noise[lane] = static_cast<float>(s.epsilon) * (2.0f * to_unit(bits.v[lane]) - 1.0f);
   }
   for (int lane = 0; lane < 4 && 4 * block + lane < s.size; ++lane) {
     const int64_t i = n * s.size + 4 * block + lane;

@@ -14,22 +14,35 @@ constexpr int64_t kGrain = 16384;
 template <class T>
 void start_into(const Batch& batch, at::Tensor& out, const Attack& attack, RandomKey key, uint32_t restart) {
   const int64_t n = batch.images.size(0);
-  const RandomStart<T> s{batch.images.data_ptr<T>(), batch.indices.data_ptr<int64_t>(), out.data_ptr<T>(), n,
-                         n == 0 ? 0 : batch.images.numel() / n, static_cast<T>(attack.epsilon), attack.start, key.seed,
-                         key.epoch, restart};
+  const RandomStart<T> s{batch.images.data_ptr<T>(),
+                         batch.indices.data_ptr<int64_t>(),
+                         out.data_ptr<T>(),
+                         n,
+                         n == 0 ? 0 : batch.images.numel() / n,
+                         static_cast<T>(attack.epsilon),
+                         attack.start,
+                         key.seed,
+                         key.epoch,
+                         restart};
   const auto cpu = [&] {
     at::parallel_for(0, s.batch, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         for (int64_t block = 0; 4 * block < s.size; ++block) start_block(s, i, block);
     });
   };
-  on_device(batch.images.device(), cpu, [&](void* stream) { COPPICE_CUDA_ONLY(random_start_cuda(s, stream)); });
+  on_device(batch.images.device(), cpu,
+            [&](void* stream) { COPPICE_CUDA_ONLY(random_start_cuda(s, stream)); });
 }
 
 template <class T>
-void step_in_place(at::Tensor& x, const at::Tensor& images, const at::Tensor& gradient, const Attack& attack) {
-  const AscentStep<T> s{x.data_ptr<T>(), images.data_ptr<T>(), gradient.data_ptr<T>(), x.numel(),
-                        static_cast<T>(attack.step_size), static_cast<T>(attack.epsilon)};
+void step_in_place(at::Tensor& x, const at::Tensor& images, const at::Tensor& gradient,
+                   const Attack& attack) {
+  const AscentStep<T> s{x.data_ptr<T>(),
+                        images.data_ptr<T>(),
+                        gradient.data_ptr<T>(),
+                        x.numel(),
+                        static_cast<T>(attack.step_size),
+                        static_cast<T>(attack.epsilon)};
   const auto cpu = [&] {
     at::parallel_for(0, s.count, kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)

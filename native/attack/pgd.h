@@ -23,8 +23,9 @@ using ImageLoss = std::function<at::Tensor(const at::Tensor& images)>;
 /// Where the ascent begins: `images` moved by the attack's random start, clipped to [0,1].
 at::Tensor random_start(const Batch& batch, const Attack& attack, RandomKey key, uint32_t restart);
 
-/// Ascends in place from `start` (channels last, as batch.images); returns the adversarial images. Attack::restarts
-/// and Attack::start are the caller's business. Throws Aborted between steps once interrupted.
+/// Ascends in place from `start` (channels last, as batch.images); returns the adversarial images.
+/// Attack::restarts and Attack::start are the caller's business. Throws Aborted between steps once
+/// interrupted.
 at::Tensor ascend(const at::Tensor& images, at::Tensor start, const Attack& attack, const ImageLoss& loss,
                   const Interrupt& interrupt);
 

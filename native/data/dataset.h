@@ -18,7 +18,8 @@ struct Augmentation {
   bool flip = false;
 };
 
-/// What makes the random numbers of a pass: with a sample's index they give its augmentation and its random start.
+/// What makes the random numbers of a pass: with a sample's index they give its augmentation and its random
+/// start.
 struct RandomKey {
   uint64_t seed = 0;
   uint32_t epoch = 0;
@@ -30,8 +31,9 @@ struct Batch {
   at::Tensor labels;   ///< int64 [n]
 };
 
-/// Gathers the samples at `indices` (int64, on the data set's device), crops and flips them, and scales to [0,1].
-Batch make_batch(const Dataset& dataset, const at::Tensor& indices, const std::optional<Augmentation>& augmentation,
-                 RandomKey key, at::ScalarType type);
+/// Gathers the samples at `indices` (int64, on the data set's device), crops and flips them, and scales to
+/// [0,1].
+Batch make_batch(const Dataset& dataset, const at::Tensor& indices,
+                 const std::optional<Augmentation>& augmentation, RandomKey key, at::ScalarType type);
 
 }  // namespace coppice

@@ -24,8 +24,8 @@ struct Placement {
 
 template <class T>
 COPPICE_INLINE Placement placement(const Gather<T>& g, int64_t sample) {
-  const Random4 r = philox(g.seed, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32), g.epoch,
-                           static_cast<uint32_t>(Purpose::kAugment));
+  const Random4 r = philox(g.seed, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32),
+                           g.epoch, static_cast<uint32_t>(Purpose::kAugment));
   const uint32_t offsets = static_cast<uint32_t>(2 * g.pad + 1);
   return {static_cast<int64_t>(r.v[0] % offsets) - g.pad, static_cast<int64_t>(r.v[1] % offsets) - g.pad,
           g.flip && (r.v[2] & 1u) != 0};
@@ -33,7 +33,8 @@ COPPICE_INLINE Placement placement(const Gather<T>& g, int64_t sample) {
 
 /// Writes all channels of one output pixel.
 template <class T>
-COPPICE_INLINE void gather_pixel(const Gather<T>& g, const Placement& place, int64_t n, int64_t y, int64_t x) {
+COPPICE_INLINE void gather_pixel(const Gather<T>& g, const Placement& place, int64_t n, int64_t y,
+                                 int64_t x) {
   const int64_t from_y = y + place.top;
   const int64_t from_x = (place.mirrored ? g.width - 1 - x : x) + place.left;
   const bool inside = from_y >= 0 && from_y < g.height && from_x >= 0 && from_x < g.width;

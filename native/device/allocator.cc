@@ -34,7 +34,8 @@ size_t available_memory() {
   std::ifstream file("/proc/meminfo");
   for (std::string key; file >> key;)
     if (key == "MemAvailable:" && file >> available) available *= 1024;
-  const size_t limit = read_number("/sys/fs/cgroup/memory.max"), used = read_number("/sys/fs/cgroup/memory.current");
+  const size_t limit = read_number("/sys/fs/cgroup/memory.max"),
+               used = read_number("/sys/fs/cgroup/memory.current");
   if (limit != SIZE_MAX && used != SIZE_MAX) available = std::min(available, limit > used ? limit - used : 0);
   return available;
 }
@@ -96,7 +97,8 @@ class CachingAllocator final : public c10::Allocator {
   void* from_system(size_t size) {
     if (size >= kGuardedFrom && size > available_memory()) {
       drop_free_blocks();
-      // Linux would grant the address space and kill the process when it is touched: refuse while it can be caught.
+      // Linux would grant the address space and kill the process when it is touched: refuse while it can be
+      // caught.
       if (size > available_memory()) out_of_memory(size);
     }
     void* data = nullptr;
@@ -130,7 +132,8 @@ class CachingAllocator final : public c10::Allocator {
   void give(void* data) {
     std::lock_guard lock(mutex_);
     const auto found = sizes_.find(data);
-    if (found == sizes_.end()) return std::free(data);  // of libtorch's own allocator, from before this one's time
+    if (found == sizes_.end())
+      return std::free(data);  // of libtorch's own allocator, from before this one's time
     const size_t size = found->second;
     sizes_.erase(found);
     info_.allocated -= static_cast<int64_t>(size);

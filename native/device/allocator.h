@@ -1,5 +1,6 @@
-// A caching allocator for host memory. A training step asks for the same sizes again and again; returning them to
-// the system each time costs a page fault per 4 KiB (15 to 25 % of a step), and glibc's own caching fragments.
+// A caching allocator for host memory. A training step asks for the same sizes again and again; returning
+// them to the system each time costs a page fault per 4 KiB (15 to 25 % of a step), and glibc's own caching
+// fragments.
 #pragma once
 #include <cstdint>
 

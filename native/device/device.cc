@@ -30,7 +30,8 @@ std::vector<DeviceName> cuda_devices() {
   if (!at::hasCUDA()) return devices;
   for (int i = 0; i < c10::cuda::device_count(); ++i) {
     const cudaDeviceProp* properties = at::cuda::getDeviceProperties(i);
-    devices.push_back({"cuda:" + std::to_string(i), properties->name, static_cast<int64_t>(properties->totalGlobalMem)});
+    devices.push_back(
+        {"cuda:" + std::to_string(i), properties->name, static_cast<int64_t>(properties->totalGlobalMem)});
   }
 #endif
   return devices;
@@ -48,12 +49,17 @@ at::Device usable_device(const std::string& name) {
       throw std::invalid_argument("device '" + name + "' has no valid number");
     index = std::stoll(digits);
   }
-  if (!at::hasCUDA()) throw DeviceError("device '" + name + "' is not there: this libtorch sees no CUDA device (see `coppice doctor`)");
+  if (!at::hasCUDA())
+    throw DeviceError("device '" + name +
+                      "' is not there: this libtorch sees no CUDA device (see `coppice doctor`)");
   if (!has_cuda_kernels())
-    throw DeviceError("device '" + name + "' cannot be used: Coppice was built without its CUDA kernels; install nvcc and run `npm run build:native`");
+    throw DeviceError("device '" + name +
+                      "' cannot be used: Coppice was built without its CUDA kernels; install nvcc and run "
+                      "`npm run build:native`");
   const auto devices = cuda_devices();
   if (index >= static_cast<int64_t>(devices.size()))
-    throw DeviceError("device '" + name + "' is not there: this machine has " + std::to_string(devices.size()) + " CUDA device(s)");
+    throw DeviceError("device '" + name + "' is not there: this machine has " +
+                      std::to_string(devices.size()) + " CUDA device(s)");
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 

@@ -7,7 +7,8 @@
 
 #include "device/allocator.h"
 
-/// Its argument where Coppice's CUDA kernels are compiled in, nothing elsewhere (on_device then never gets there).
+/// Its argument where Coppice's CUDA kernels are compiled in, nothing elsewhere (on_device then never gets
+/// there).
 #ifdef COPPICE_WITH_CUDA
 #define COPPICE_CUDA_ONLY(statement) statement
 #else
@@ -44,7 +45,8 @@ void* current_stream(at::Device device);
 /// Throws libtorch's error for a kernel that could not be launched.
 void check_launch();
 
-/// Settings a thread needs before it works for a device: threads, denormals flushed to zero, TF32 off, the device.
+/// Settings a thread needs before it works for a device: threads, denormals flushed to zero, TF32 off, the
+/// device.
 void prepare_thread(at::Device device, int threads);
 /// Deterministic algorithms on CUDA (slower); the CPU always is deterministic for a given number of threads.
 void set_deterministic(bool deterministic);

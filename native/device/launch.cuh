@@ -8,7 +8,8 @@ namespace coppice {
 
 template <class Body>
 __global__ void for_each_kernel(int64_t count, Body body) {
-  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count; i += int64_t{gridDim.x} * blockDim.x)
+  for (int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x; i < count;
+       i += int64_t{gridDim.x} * blockDim.x)
     body(i);
 }
 

@@ -13,8 +13,10 @@ struct Judged {
   at::Tensor losses, classes;
 };
 
-Judged judge(const Network& network, const at::Tensor& images, const at::Tensor& labels, at::ScalarType compute) {
-  const at::Tensor logits = forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
+Judged judge(const Network& network, const at::Tensor& images, const at::Tensor& labels,
+             at::ScalarType compute) {
+  const at::Tensor logits =
+      forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
   return {at::cross_entropy_loss(logits, labels, {}, at::Reduction::None), logits.argmax(1)};
 }
 
@@ -29,14 +31,16 @@ void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classe
 
 }  // namespace
 
-AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch, const Attack& attack,
-                       RandomKey key, const std::optional<at::Tensor>& start, const Interrupt& interrupt) {
+AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
+                       const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
+                       const Interrupt& interrupt) {
   const auto loss = [&](const at::Tensor& images) {
     return at::cross_entropy_loss(forward(attacked, images), batch.labels, {}, at::Reduction::Sum);
   };
   AttackResult best;
   for (int64_t restart = 0; restart < attack.restarts; ++restart) {
-    const at::Tensor from = start ? start->clone() : random_start(batch, attack, key, static_cast<uint32_t>(restart));
+    const at::Tensor from =
+        start ? start->clone() : random_start(batch, attack, key, static_cast<uint32_t>(restart));
     const at::Tensor images = ascend(batch.images, from, attack, loss, interrupt);
     const Judged judged = judge(network, images, batch.labels, attacked.compute);
     if (restart == 0) {
@@ -44,8 +48,9 @@ AttackResult strongest(const Network& network, const Folded& attacked, const Bat
       continue;
     }
     const at::Tensor was_broken = best.classes.ne(batch.labels), is_broken = judged.classes.ne(batch.labels);
-    const at::Tensor better = is_broken.logical_and(was_broken.logical_not())
-                                  .logical_or(is_broken.eq(was_broken).logical_and(judged.losses.gt(best.losses)));
+    const at::Tensor better =
+        is_broken.logical_and(was_broken.logical_not())
+            .logical_or(is_broken.eq(was_broken).logical_and(judged.losses.gt(best.losses)));
     best.images = at::where(better.view({-1, 1, 1, 1}), images, best.images);
     best.losses = at::where(better, judged.losses, best.losses);
     best.classes = at::where(better, judged.classes, best.classes);
@@ -71,7 +76,8 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
     const Judged benign = judge(network, batch.images, batch.labels, plan.compute);
     append(result.benign, benign.losses, benign.classes);
     if (plan.attack) {
-      const AttackResult found = strongest(network, attacked, batch, *plan.attack, key, std::nullopt, interrupt);
+      const AttackResult found =
+          strongest(network, attacked, batch, *plan.attack, key, std::nullopt, interrupt);
       append(*result.adversarial, found.losses, found.classes);
     }
     report(begin + size);

@@ -30,7 +30,8 @@ struct EvaluateResult {
   double seconds = 0;
 };
 
-/// Attacks with batch norm folded, then classifies the stored images in evaluation mode with batch norm as it is.
+/// Attacks with batch norm folded, then classifies the stored images in evaluation mode with batch norm as it
+/// is.
 EvaluateResult evaluate(const Network& network, const Dataset& dataset, const EvaluatePlan& plan,
                         const Interrupt& interrupt, const std::function<void(int64_t samples)>& report);
 
@@ -40,9 +41,10 @@ struct AttackResult {
   at::Tensor classes;  ///< its predicted class
 };
 
-/// The strongest of attack.restarts ascents for each sample: a misclassified one before any other, then the highest
-/// loss; judged on the stored images. `start` replaces the random start.
-AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch, const Attack& attack,
-                       RandomKey key, const std::optional<at::Tensor>& start, const Interrupt& interrupt);
+/// The strongest of attack.restarts ascents for each sample: a misclassified one before any other, then the
+/// highest loss; judged on the stored images. `start` replaces the random start.
+AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
+                       const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
+                       const Interrupt& interrupt);
 
 }  // namespace coppice

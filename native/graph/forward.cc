@@ -3,21 +3,24 @@
 namespace coppice {
 namespace {
 
-at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) { return tensor.defined() ? tensor.to(type) : tensor; }
+at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) {
+  return tensor.defined() ? tensor.to(type) : tensor;
+}
 
 at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Tensor& x, BatchNormMode mode) {
   const bool batch_statistics = mode != BatchNormMode::kEvaluation;
   const bool running = mode != BatchNormMode::kBatchStatistics;
   // Its variance would be 0/0, in the running statistics too, while the loss stays finite.
   if (batch_statistics && x.numel() == x.size(1))
-    throw std::invalid_argument("batch norm in training needs more than one value per channel; use larger batches");
+    throw std::invalid_argument(
+        "batch norm in training needs more than one value per channel; use larger batches");
   return at::batch_norm(x, w.weight, w.bias, running ? w.mean : at::Tensor(),
                         running ? w.variance : at::Tensor(), batch_statistics, op.momentum, op.epsilon,
                         /*cudnn_enabled=*/true);
 }
 
-/// Whether the operation's output is memory of its own that its backward pass does not read, so that a sole reader
-/// may overwrite it.
+/// Whether the operation's output is memory of its own that its backward pass does not read, so that a sole
+/// reader may overwrite it.
 bool output_may_be_overwritten(const Operation& operation) {
   return std::holds_alternative<Conv2d>(operation) || std::holds_alternative<BatchNorm2d>(operation) ||
          std::holds_alternative<Linear>(operation) || std::holds_alternative<Add>(operation);
@@ -25,8 +28,8 @@ bool output_may_be_overwritten(const Operation& operation) {
 
 }  // namespace
 
-at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images, at::ScalarType compute,
-                   BatchNormMode mode) {
+at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images,
+                   at::ScalarType compute, BatchNormMode mode) {
   const std::vector<int> readers = graph.consumers();
   std::vector<int> unread = readers;
   std::vector<at::Tensor> values(graph.nodes.size());
@@ -42,7 +45,9 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
 
     values[index] = std::visit(
         Rule{
-            [&](const Normalize&) { return at::div(at::sub(x, cast(w.bias, compute)), cast(w.weight, compute)); },
+            [&](const Normalize&) {
+              return at::div(at::sub(x, cast(w.bias, compute)), cast(w.weight, compute));
+            },
             [&](const Conv2d& op) {
               return at::conv2d(x, cast(w.weight, compute), cast(w.bias, compute), op.stride, op.padding);
             },

@@ -14,10 +14,10 @@ enum class BatchNormMode {
   kBatchStatistics,  ///< batch statistics; the running ones stay
 };
 
-/// Logits [n, classes], in fp32 at least, as losses need them. `images`: pixels in [0,1], [n, channels, height, width].
-/// `compute` is the type of activations; weights of another type are cast, through autograd.
-at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images, at::ScalarType compute,
-                   BatchNormMode mode);
+/// Logits [n, classes], in fp32 at least, as losses need them. `images`: pixels in [0,1], [n, channels,
+/// height, width]. `compute` is the type of activations; weights of another type are cast, through autograd.
+at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images,
+                   at::ScalarType compute, BatchNormMode mode);
 
 /// Same in evaluation mode, of a folded network.
 at::Tensor forward(const Folded& folded, const at::Tensor& images);

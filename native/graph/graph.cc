@@ -24,7 +24,8 @@ void require_image_like(const Node& node, const Shape& in) {
 
 int64_t window(const Node& node, int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
   if (size + 2 * padding < kernel)
-    refuse(node, "has a window of " + std::to_string(kernel) + " on an input of " + std::to_string(size) + " pixels");
+    refuse(node, "has a window of " + std::to_string(kernel) + " on an input of " + std::to_string(size) +
+                     " pixels");
   return (size + 2 * padding - kernel) / stride + 1;
 }
 
@@ -36,7 +37,8 @@ Shape pooled(const Node& node, const Shape& in, int64_t kernel, int64_t stride) 
 int64_t elements(const Shape& shape) {
   int64_t count = 1;
   for (const int64_t size : shape) {
-    if (size <= 0 || count > kLargestTensor / size) throw std::invalid_argument("the network has a tensor too large: " + text(shape));
+    if (size <= 0 || count > kLargestTensor / size)
+      throw std::invalid_argument("the network has a tensor too large: " + text(shape));
     count *= size;
   }
   return count;
@@ -76,20 +78,24 @@ Graph make_graph(std::string name, std::array<int64_t, 3> input, std::vector<Nod
       if (source < kImage || source >= index) refuse(node, "reads a node that does not come before it");
     const size_t arity = std::holds_alternative<Add>(node.operation) ? 2 : 1;
     if (node.inputs.size() != arity) refuse(node, "needs " + std::to_string(arity) + " input(s)");
-    const auto shape_of = [&](int source) -> const Shape& { return source == kImage ? image : graph.nodes[source].shape; };
+    const auto shape_of = [&](int source) -> const Shape& {
+      return source == kImage ? image : graph.nodes[source].shape;
+    };
     const Shape in = shape_of(node.inputs[0]);
 
     node.shape = std::visit(
         Rule{
             [&](const Normalize& op) -> Shape {
               require_image_like(node, in);
-              if (static_cast<int64_t>(op.mean.size()) != in[0] || static_cast<int64_t>(op.std.size()) != in[0])
+              if (static_cast<int64_t>(op.mean.size()) != in[0] ||
+                  static_cast<int64_t>(op.std.size()) != in[0])
                 refuse(node, "needs one mean and one std for each of " + std::to_string(in[0]) + " channels");
               return in;
             },
             [&](const Conv2d& op) -> Shape {
               require_image_like(node, in);
-              node.weight = lay_out(graph, index, ".weight", TensorKind::kWeight, {op.channels, in[0], op.kernel, op.kernel});
+              node.weight = lay_out(graph, index, ".weight", TensorKind::kWeight,
+                                    {op.channels, in[0], op.kernel, op.kernel});
               if (op.bias) node.bias = lay_out(graph, index, ".bias", TensorKind::kBias, {op.channels});
               return {op.channels, window(node, in[1], op.kernel, op.stride, op.padding),
                       window(node, in[2], op.kernel, op.stride, op.padding)};
@@ -99,7 +105,8 @@ Graph make_graph(std::string name, std::array<int64_t, 3> input, std::vector<Nod
               node.weight = lay_out(graph, index, ".weight", TensorKind::kScale, {in[0]});
               node.bias = lay_out(graph, index, ".bias", TensorKind::kShift, {in[0]});
               node.running_mean = lay_out(graph, index, ".running_mean", TensorKind::kRunningMean, {in[0]});
-              node.running_variance = lay_out(graph, index, ".running_var", TensorKind::kRunningVariance, {in[0]});
+              node.running_variance =
+                  lay_out(graph, index, ".running_var", TensorKind::kRunningVariance, {in[0]});
               return in;
             },
             [&](const Relu&) -> Shape { return in; },
@@ -107,7 +114,8 @@ Graph make_graph(std::string name, std::array<int64_t, 3> input, std::vector<Nod
             [&](const AveragePool2d& op) -> Shape { return pooled(node, in, op.kernel, op.stride); },
             [&](const Flatten&) -> Shape { return {elements(in)}; },
             [&](const Linear& op) -> Shape {
-              if (in.size() != 1) refuse(node, "needs a vector, got " + text(in) + "; put a flatten before it");
+              if (in.size() != 1)
+                refuse(node, "needs a vector, got " + text(in) + "; put a flatten before it");
               node.weight = lay_out(graph, index, ".weight", TensorKind::kWeight, {op.features, in[0]});
               if (op.bias) node.bias = lay_out(graph, index, ".bias", TensorKind::kBias, {op.features});
               return {op.features};

@@ -1,4 +1,5 @@
-// A network as a list of typed nodes in topological order, with inferred shapes and the layout of its tensors.
+// A network as a list of typed nodes in topological order, with inferred shapes and the layout of its
+// tensors.
 #pragma once
 #include <array>
 #include <cstdint>

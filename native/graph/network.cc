@@ -28,8 +28,8 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
   float* data = host.data_ptr<float>();
   const int64_t size = host.numel();
   for (int64_t i = 0; i < size; i += 4) {
-    const Random4 bits = philox(seed, static_cast<uint32_t>(i / 4), static_cast<uint32_t>((i / 4) >> 32), tensor,
-                                static_cast<uint32_t>(Purpose::kInitialise));
+    const Random4 bits = philox(seed, static_cast<uint32_t>(i / 4), static_cast<uint32_t>((i / 4) >> 32),
+                                tensor, static_cast<uint32_t>(Purpose::kInitialise));
     float numbers[4];
     if (uniform) {
       for (int lane = 0; lane < 4; ++lane) numbers[lane] = 2.0f * to_unit(bits.v[lane]) - 1.0f;
@@ -37,7 +37,8 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
       to_normal(bits.v[0], bits.v[1], numbers[0], numbers[1]);
       to_normal(bits.v[2], bits.v[3], numbers[2], numbers[3]);
     }
-    for (int lane = 0; lane < 4 && i + lane < size; ++lane) data[i + lane] = static_cast<float>(scale) * numbers[lane];
+    for (int lane = 0; lane < 4 && i + lane < size; ++lane)
+      data[i + lane] = static_cast<float>(scale) * numbers[lane];
   }
   out.copy_(host);
 }
@@ -89,7 +90,8 @@ Weights Network::weights() const {
   };
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (!std::holds_alternative<Normalize>(node.operation)) all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance)};
+    if (!std::holds_alternative<Normalize>(node.operation))
+      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance)};
   }
   return all;
 }
@@ -118,8 +120,8 @@ void Network::initialise(uint64_t seed) {
     switch (info.kind) {
       case TensorKind::kWeight:
       case TensorKind::kBias:
-        draw(out, graph.tensors[node.weight].shape, initialisation(node.operation), info.kind == TensorKind::kBias, seed,
-             static_cast<uint32_t>(index));
+        draw(out, graph.tensors[node.weight].shape, initialisation(node.operation),
+             info.kind == TensorKind::kBias, seed, static_cast<uint32_t>(index));
         break;
       case TensorKind::kScale:
       case TensorKind::kRunningVariance:

@@ -9,8 +9,8 @@
 
 namespace coppice {
 
-/// The tensors of one node, as forward passes need them; undefined where a node has none. For `normalize`, weight and
-/// bias are the constants std and mean, shaped [channels, 1, 1].
+/// The tensors of one node, as forward passes need them; undefined where a node has none. For `normalize`,
+/// weight and bias are the constants std and mean, shaped [channels, 1, 1].
 struct NodeWeights {
   at::Tensor weight, bias;
   at::Tensor mean, variance;  ///< running statistics of batch norm
@@ -36,7 +36,8 @@ struct Network {
   /// A view of one tensor in an arena laid out like parameters (or buffers, for statistics).
   at::Tensor view(const at::Tensor& arena, const TensorInfo& info) const;
 
-  /// Draws every parameter anew; resets statistics, moments and mask. The same seed gives the same bits everywhere.
+  /// Draws every parameter anew; resets statistics, moments and mask. The same seed gives the same bits
+  /// everywhere.
   void initialise(uint64_t seed);
   void reset_moments();
   /// Sets pruned parameters and their moments to zero.
@@ -45,15 +46,16 @@ struct Network {
   int64_t bytes() const;
 };
 
-/// A network in evaluation mode prepared for many passes: batch norms that follow a convolution alone are folded into
-/// it, weights have the type of the arithmetic and the layout that convolutions prefer.
+/// A network in evaluation mode prepared for many passes: batch norms that follow a convolution alone are
+/// folded into it, weights have the type of the arithmetic and the layout that convolutions prefer.
 struct Folded {
   Graph graph;
   Weights weights;
   at::ScalarType compute;
 };
 
-/// y = (conv(x) − mean) · scale / √(variance + ε) + shift, folded in float64. `fold_batch_norm` off only casts.
+/// y = (conv(x) − mean) · scale / √(variance + ε) + shift, folded in float64. `fold_batch_norm` off only
+/// casts.
 Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm = true);
 
 }  // namespace coppice

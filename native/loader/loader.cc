@@ -23,7 +23,8 @@ std::string lastError() {
   return text != nullptr ? text : "unknown error of the dynamic linker";
 }
 
-// open(path): maps a shared library and all it needs, until the process ends: libtorch cannot be unmapped safely.
+// open(path): maps a shared library and all it needs, until the process ends: libtorch cannot be unmapped
+// safely.
 void openLibrary(const Napi::CallbackInfo& info) {
   const std::string path = stringArgument(info, 0, "the path of a library");
   if (path.empty() || path.front() != '/') {

@@ -1,13 +1,13 @@
-// Learning importance scores with frozen weights (HYDRA: Sehwag et al., "HYDRA: Pruning Adversarially Robust Neural
-// Networks", 2020).
+// Learning importance scores with frozen weights (HYDRA: Sehwag et al., "HYDRA: Pruning Adversarially Robust
+// Neural Networks", 2020).
 #pragma once
 #include "graph/network.h"
 #include "train/loop.h"
 
 namespace coppice {
 
-/// Lends a network's parameter arena to score learning; the frozen weights return when it ends. The scores' momentum is
-/// the network's first moment, so that checkpoints hold it.
+/// Lends a network's parameter arena to score learning; the frozen weights return when it ends. The scores'
+/// momentum is the network's first moment, so that checkpoints hold it.
 class ScoreLearner {
  public:
   ScoreLearner(Network& network, const LearnScores& start);

@@ -13,7 +13,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kReportEvery = std::chrono::milliseconds(50);
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -25,7 +27,8 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
   const auto total = static_cast<int64_t>(plan.order.size());
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.order), at::kLong).to(network.device);
   // Losses and hits stay on the device until somebody looks.
-  const at::Tensor losses = at::zeros({planned}, at::TensorOptions().device(network.device).dtype(at::kDouble));
+  const at::Tensor losses =
+      at::zeros({planned}, at::TensorOptions().device(network.device).dtype(at::kDouble));
   const at::Tensor correct = at::zeros({}, at::TensorOptions().device(network.device).dtype(at::kLong));
 
   std::optional<ScoreLearner> learner;
@@ -43,8 +46,9 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
     double sum = 0;
     for (int64_t i = 0; i < recent.numel(); ++i) {
       if (!std::isfinite(values[i]))
-        throw DivergenceError("the loss became " + std::string(std::isnan(values[i]) ? "NaN" : "infinite") + " at step " +
-                              std::to_string(seen + i + 1) + "; a smaller learning rate or a slower epsilon ramp helps");
+        throw DivergenceError("the loss became " + std::string(std::isnan(values[i]) ? "NaN" : "infinite") +
+                              " at step " + std::to_string(seen + i + 1) +
+                              "; a smaller learning rate or a slower epsilon ramp helps");
       result.losses.push_back(values[i]);
       sum += values[i];
     }
@@ -58,7 +62,8 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
     const int64_t begin = result.steps * plan.batch_size;
     const int64_t size = std::min(plan.batch_size, total - begin);
     if (learner) learner->apply();
-    const Batch batch = make_batch(dataset, order.narrow(0, begin, size), plan.augmentation, plan.key, network.type);
+    const Batch batch =
+        make_batch(dataset, order.narrow(0, begin, size), plan.augmentation, plan.key, network.type);
     network.gradients.zero_();
     const Weights trainable = network.trainable_weights();
     const PassSettings settings{plan.compute, plan.epsilon_factors[result.steps], plan.key};

@@ -12,12 +12,13 @@
 
 namespace coppice {
 
-/// Instead of the weights, learn HYDRA's importance scores (Sehwag et al., 2020): the weights are frozen, every step
-/// runs on those whose |score| is in the largest `keep` fraction of their tensor, and the gradient with respect to the
-/// kept weight, times the weight, moves the |score|.
+/// Instead of the weights, learn HYDRA's importance scores (Sehwag et al., 2020): the weights are frozen,
+/// every step runs on those whose |score| is in the largest `keep` fraction of their tensor, and the gradient
+/// with respect to the kept weight, times the weight, moves the |score|.
 struct LearnScores {
   double keep;
-  at::Tensor scores;  ///< flat, one per parameter, on the CPU; undefined: start at the weights, scaled per tensor
+  at::Tensor
+      scores;  ///< flat, one per parameter, on the CPU; undefined: start at the weights, scaled per tensor
 };
 
 struct TrainPlan {
@@ -52,8 +53,9 @@ struct DivergenceError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Trains for the planned steps, or until paused. Reports at most twenty times a second; the device is read for
-/// losses only then, so steps follow each other without waiting. Throws DivergenceError when a loss is not finite.
+/// Trains for the planned steps, or until paused. Reports at most twenty times a second; the device is read
+/// for losses only then, so steps follow each other without waiting. Throws DivergenceError when a loss is
+/// not finite.
 TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& plan, const Interrupt& interrupt,
                   const std::function<void(const TrainProgress&)>& report);
 

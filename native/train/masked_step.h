@@ -1,5 +1,5 @@
-// The sparse-mask kernel: one pass over flat arenas does weight decay, momentum, the step and the mask, so that a
-// pruned weight stays zero and its moments with it. Same formulas as PyTorch's SGD and Adam.
+// The sparse-mask kernel: one pass over flat arenas does weight decay, momentum, the step and the mask, so
+// that a pruned weight stays zero and its moments with it. Same formulas as PyTorch's SGD and Adam.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -28,7 +28,8 @@ struct AdamStep {
   double correction1, correction2;  ///< 1 − β₁ᵗ and √(1 − β₂ᵗ)
 };
 
-/// The numbers of a step in the type of the parameters; differences are formed in double before they are rounded.
+/// The numbers of a step in the type of the parameters; differences are formed in double before they are
+/// rounded.
 template <class T>
 struct SgdRates {
   explicit SgdRates(const SgdStep& s)

@@ -27,11 +27,13 @@ struct Loss {
     return forward(network.graph, trainable, images, settings.compute, mode);
   }
 
-  at::Tensor adversarial_images(const Attack& full, const std::function<at::Tensor(const at::Tensor&)>& of_logits,
+  at::Tensor adversarial_images(const Attack& full,
+                                const std::function<at::Tensor(const at::Tensor&)>& of_logits,
                                 const Folded& folded) const {
     const Attack attack = scaled(full, settings.epsilon_factor);
-    return ascend(batch.images, random_start(batch, attack, settings.key, 0), attack,
-                  [&](const at::Tensor& images) { return of_logits(forward(folded, images)); }, interrupt);
+    return ascend(
+        batch.images, random_start(batch, attack, settings.key, 0), attack,
+        [&](const at::Tensor& images) { return of_logits(forward(folded, images)); }, interrupt);
   }
 
   BatchLoss operator()(const Natural&) const {

@@ -35,8 +35,9 @@ struct PassSettings {
   RandomKey key;
 };
 
-/// The training loss of a batch. Attacks run in evaluation mode with batch norm folded; exactly one forward pass, that
-/// of the prediction loss, updates the batch-norm statistics. `trainable`: the network's trainable weights.
+/// The training loss of a batch. Attacks run in evaluation mode with batch norm folded; exactly one forward
+/// pass, that of the prediction loss, updates the batch-norm statistics. `trainable`: the network's trainable
+/// weights.
 BatchLoss objective_loss(const Objective& objective, const Network& network, const Weights& trainable,
                          const Batch& batch, const PassSettings& settings, const Interrupt& interrupt);
 

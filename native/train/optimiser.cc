@@ -15,16 +15,20 @@ constexpr int64_t kGrain = 32768;
 // One clone per instruction set, chosen at load time: the arithmetic is a few operations per element.
 #define COPPICE_SIMD_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
 
-COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end, const SgdRates<float>& rates) {
+COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end,
+                                    const SgdRates<float>& rates) {
   for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end, const SgdRates<double>& rates) {
+COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end,
+                                    const SgdRates<double>& rates) {
   for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end, const AdamRates<float>& rates) {
+COPPICE_SIMD_CLONES void step_range(const Arenas<float>& a, int64_t begin, int64_t end,
+                                    const AdamRates<float>& rates) {
   for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
-COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end, const AdamRates<double>& rates) {
+COPPICE_SIMD_CLONES void step_range(const Arenas<double>& a, int64_t begin, int64_t end,
+                                    const AdamRates<double>& rates) {
   for (int64_t i = begin; i < end; ++i) masked_step(a, i, rates);
 }
 
@@ -44,12 +48,13 @@ AdamRates<T> rates_of(const AdamStep& step) {
 
 template <class T, class Step>
 void step_on(Network& network, const Step& step) {
-  const Arenas<T> arenas{network.parameters.data_ptr<T>(), network.gradients.data_ptr<T>(),
-                         network.moment1.data_ptr<T>(),
-                         network.moment2.defined() ? network.moment2.data_ptr<T>() : nullptr,
-                         network.mask.data_ptr<uint8_t>(), network.parameters.numel()};
-  on_device(network.device, [&] { step_cpu(arenas, rates_of<T>(step)); },
-            [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, stream)); });
+  const Arenas<T> arenas{
+      network.parameters.data_ptr<T>(), network.gradients.data_ptr<T>(),
+      network.moment1.data_ptr<T>(),    network.moment2.defined() ? network.moment2.data_ptr<T>() : nullptr,
+      network.mask.data_ptr<uint8_t>(), network.parameters.numel()};
+  on_device(
+      network.device, [&] { step_cpu(arenas, rates_of<T>(step)); },
+      [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, stream)); });
 }
 
 template <class Step>
