@@ -32,8 +32,11 @@ export async function readNpz(file: string): Promise<LabelledImages> {
   const refuse = (why: string, cause?: unknown): CoppiceError =>
     new CoppiceError('ERR_FILE', `${file}: ${why}`, { cause })
   let entries: Record<string, Uint8Array>
+  let checksums: Map<string, number>
   try {
-    entries = unzipSync(await readFile(file))
+    const archive = await readFile(file)
+    entries = unzipSync(archive)
+    checksums = readChecksums(archive)
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     throw refuse(missing ? 'no such file' : 'not a readable .npz archive (is it truncated?)', error)
@@ -43,6 +46,8 @@ export async function readNpz(file: string): Promise<LabelledImages> {
     if (entry === undefined) {
       throw refuse(`holds no array '${name}'; it has ${Object.keys(entries).join(', ') || 'none'}`)
     }
+    if (checksums.get(`${name}.npy`) !== crc32(entry))
+      throw refuse(`array '${name}' is corrupt: its checksum differs`)
     const parsed = parseNpy(entry)
     if (typeof parsed === 'string') throw refuse(`array '${name}' ${parsed}`)
     return parsed
@@ -65,6 +70,31 @@ export async function readNpz(file: string): Promise<LabelledImages> {
     labels: labels.data,
     shape,
   })
+}
+
+/** The CRC-32 of each entry as the archive's central directory states it; fflate does not compare them. */
+const readChecksums = (archive: Buffer): Map<string, number> => {
+  const checksums = new Map<string, number>()
+  const end = archive.lastIndexOf('PK\x05\x06', undefined, 'latin1')
+  let at = archive.readUInt32LE(end + 16)
+  for (let left = archive.readUInt16LE(end + 10); left > 0; left--) {
+    const length = archive.readUInt16LE(at + 28)
+    checksums.set(archive.toString('utf8', at + 46, at + 46 + length), archive.readUInt32LE(at + 16))
+    at += 46 + length + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32)
+  }
+  return checksums
+}
+
+const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte
+  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb8_8320 : 0)
+  return value
+})
+
+const crc32 = (bytes: Uint8Array): number => {
+  let crc = -1
+  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
+  return ~crc >>> 0
 }
 
 const channelsFirst = (data: Uint8Array, n: number, pixels: number, channels: number): Uint8Array => {

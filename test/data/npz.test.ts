@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ZipOptions, zipSync } from 'fflate'
 import { describe, expect, it } from 'vitest'
@@ -6,6 +6,7 @@ import { labelledImages } from '../../lib/data/images.js'
 import { imageSet } from '../../lib/data/index.js'
 import { readNpz } from '../../lib/data/npz.js'
 import { writeNpz } from '../../lib/data/writeNpz.js'
+import { hash32 } from '../../lib/hash.js'
 import { temporaryFolder } from '../helpers.js'
 
 interface Npy {
@@ -117,6 +118,23 @@ describe('readNpz', () => {
     await expect(readNpz(file)).rejects.toThrow(/broken\.npz: no such file/)
     writeFileSync(file, 'PK, but not really')
     await expect(imageSet(file)).rejects.toThrow(/broken\.npz: not a readable \.npz archive/)
+  })
+
+  it.each([0, 6] as const)('refuses pixels that changed on the disk (level %d)', async (level) => {
+    const random = Uint8Array.from({ length: 600 * 3 * 4 * 5 }, (_, index) => hash32(index))
+    const many = npy({ descr: '|u1', shape: [600, 3, 4, 5], data: random })
+    const file = save(
+      { images: many, labels: npy({ descr: '|u1', shape: [600], data: new Uint8Array(600) }) },
+      { level },
+    )
+    await readNpz(file)
+    const bytes = readFileSync(file)
+    bytes[5000] = (bytes[5000] ?? 0) ^ 1
+    writeFileSync(file, bytes)
+    await expect(readNpz(file)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(/set\.npz: (array 'images' is corrupt|not a readable)/),
+    })
   })
 
   it('names a label that is negative', async () => {
