@@ -1,6 +1,5 @@
 /** `coppice data`: fetches CIFAR-10, says what a data set holds, exports one as .npz files. */
 import { existsSync, statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { builtinImages } from '../data/builtin.js'
@@ -9,7 +8,8 @@ import { fetchCifar10 } from '../data/fetch.js'
 import { fingerprint, type LabelledImages } from '../data/images.js'
 import { readNpz } from '../data/npz.js'
 import { writeNpz } from '../data/writeNpz.js'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError, invalid } from '../errors.js'
+import { fileError, makeFolder } from '../runs/files.js'
 import { integerFlag } from './flags.js'
 import { interruptible, note, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
@@ -78,6 +78,9 @@ const exportCommand = (): Command =>
     .option('--test <n>', 'of builtin, how many test images', integerFlag(1))
     .option('--json', 'print JSON')
     .action(async (name: string, { output, train, test, json }: ExportFlags) => {
+      if (name !== 'builtin' && (train ?? test) !== undefined) {
+        throw invalid(`--train and --test are for builtin; ${name} is exported whole`)
+      }
       const images =
         name === 'builtin'
           ? builtinImages({ ...(train !== undefined && { train }), ...(test !== undefined && { test }) })
@@ -90,7 +93,9 @@ const exportCommand = (): Command =>
       if (present !== undefined) {
         throw new CoppiceError('ERR_FILE', `${present.path} exists already; choose another folder with -o`)
       }
-      await mkdir(output, { recursive: true })
+      await makeFolder(output).catch((error) => {
+        throw fileError('cannot make the folder', output, error)
+      })
       for (const file of files) {
         await writeNpz(file.path, file.images)
         note(`${file.path}: ${count(file.images.labels.length)} images`)

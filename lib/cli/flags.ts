@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import type { Device } from '../../bindings/native.js'
 import { builtin, cifar10, type Dataset, imageSet } from '../data/index.js'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError, invalid } from '../errors.js'
 import { parseFraction } from '../numbers.js'
 
 /** Reads a whole number of at least `low`. */
@@ -50,6 +50,9 @@ const namedData = (name: string): Plain => {
   const [trainFile, testFile, ...more] = name.split(',')
   if (trainFile?.endsWith('.npz') && testFile?.endsWith('.npz') && more.length === 0) {
     return { set: 'npz', trainFile, testFile }
+  }
+  if (trainFile?.endsWith('.npz')) {
+    throw invalid(`--data ${name}: name two files, one to train on and one to test on: train.npz,test.npz`)
   }
   return { set: 'cifar10', folder: name }
 }

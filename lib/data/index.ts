@@ -1,5 +1,6 @@
 /** Data ready on a device: training, validation and test sets. The validation set chooses whatever is chosen. */
 import type { Device } from '../../bindings/native.js'
+import { invalid } from '../errors.js'
 import { type BuiltinOptions, builtinImages } from './builtin.js'
 import { readCifar10 } from './cifar10.js'
 import { Dataset } from './dataset.js'
@@ -55,6 +56,13 @@ const toDevice = async (
   images: { train: LabelledImages; test: LabelledImages },
   { device = 'cpu', validation = 1000, seed = 0 }: DataOptions,
 ): Promise<DataSplits> => {
+  const { length } = images.train.labels
+  if (validation >= length) {
+    throw invalid(
+      `validation: ${validation} images cannot be set aside from ${length} training images; ` +
+        'pass fewer, or validation: 0',
+    )
+  }
   const all = await Dataset.create(images.train, { device })
   const split = all.split({ validation, seed })
   return { ...split, test: await Dataset.create(images.test, { device }) }

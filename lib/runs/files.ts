@@ -1,4 +1,7 @@
 /** Failures of the file system in words. */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { CoppiceError } from '../errors.js'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -17,4 +20,11 @@ export const fileError = (what: string, path: string, error: unknown): CoppiceEr
   if (error instanceof CoppiceError) return error
   const { code, message } = error as NodeJS.ErrnoException
   return new CoppiceError('ERR_FILE', `${what} ${path}: ${REASONS[code ?? ''] ?? message}`, { cause: error })
+}
+
+/** Makes a folder and those above it. (Node's own recursive `mkdir` never ends in /proc.) */
+export const makeFolder = async (path: string): Promise<void> => {
+  if (existsSync(path)) return
+  await makeFolder(dirname(path))
+  await mkdir(path)
 }

@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { CoppiceError } from '../errors.js'
 import type { Environment } from './environment.js'
-import { fileError } from './files.js'
+import { fileError, makeFolder } from './files.js'
 import { readJson, writeJson } from './json.js'
 import { type Lock, takeLock } from './lock.js'
 import { Metrics } from './metrics.js'
@@ -115,13 +115,6 @@ export async function readRunRecipe(path: string): Promise<Recipe> {
 
 export async function readRunEnvironment(path: string): Promise<RunEnvironment> {
   return (await readJson(join(path, 'environment.json'))) as RunEnvironment
-}
-
-/** Makes a folder and those above it. (Node's own recursive `mkdir` never ends in /proc.) */
-const makeFolder = async (path: string): Promise<void> => {
-  if (existsSync(path)) return
-  await makeFolder(dirname(path))
-  await mkdir(path)
 }
 
 /** Whether a folder holds a run. */

@@ -38,9 +38,25 @@ describe('coppice data', () => {
     const ended = await coppice('run', recipe, '-o', run, '--data', `${train},${test}`, '--json')
     expect(JSON.parse(ended.stdout)).toMatchObject({ rows: [{ name: 'dense', n: 12 }] })
     const dense = join(run, 'checkpoints', 'dense.safetensors')
+    const one = await coppice('run', recipe, '-o', join(folder, 'one'), '--data', String(train))
+    expect(one).toMatchObject({ code: 2, stdout: '' })
+    expect(one.stderr).toContain('train.npz: name two files')
     expect(await coppice('evaluate', dense, '--data', String(test), '--attack', 'none')).toMatchObject({
       code: 0,
     })
+  })
+
+  it('exports neither onto a file nor a part of CIFAR-10', async () => {
+    const file = join(temporaryFolder(), 'file')
+    writeFileSync(file, '')
+    const onto = await coppice('data', 'export', 'builtin', '--train', '10', '--test', '10', '-o', file)
+    expect(onto).toMatchObject({ code: 1, stdout: '' })
+    expect(onto.stderr).toBe(
+      `coppice: cannot write ${join(file, 'train.npz')}: a part of the path is not a folder\n`,
+    )
+    const part = await coppice('data', 'export', 'some-folder', '--train', '10', '-o', join(file, 'out'))
+    expect(part).toMatchObject({ code: 2, stdout: '' })
+    expect(part.stderr).toContain('--train and --test are for builtin')
   })
 
   it('names what is no data set', async () => {

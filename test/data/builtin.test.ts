@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { builtinImages } from '../../lib/data/builtin.js'
 import { fingerprint, type LabelledImages } from '../../lib/data/images.js'
+import { builtin } from '../../lib/data/index.js'
 
 const PLANE = 32 * 32
 
@@ -80,5 +81,13 @@ describe('the built-in set', () => {
 
   it.each([{ train: 0 }, { test: 1.5 }, { seed: Number.NaN }, { trian: 10 }])('refuses %j', (options) => {
     expect(() => builtinImages(options as object)).toThrow(/^builtin/)
+  })
+})
+
+describe('builtin', () => {
+  it('says so when more images are set aside for validation than there are', async () => {
+    await expect(builtin({ train: 300, test: 10 })).rejects.toThrow(
+      'validation: 1000 images cannot be set aside from 300 training images; pass fewer, or validation: 0',
+    )
   })
 })
