@@ -68,7 +68,9 @@ export async function prepare(written: Recipe): Promise<Prepared> {
       if (model !== undefined) {
         if (model.type !== network.type)
           throw invalid(`recipe.pretrain.from: ${from} holds ${model.type} weights`)
-        await network.write(model)
+        await network.write(model).catch((error: Error) => {
+          throw invalid(`recipe.pretrain.from: ${from}: ${error.message}`, error)
+        })
       }
       await requireFeasible(resolved, network)
     } catch (error) {

@@ -9,7 +9,7 @@ import type {
   Precision,
   TensorLayout,
 } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { CoppiceError, invalid } from '../errors.js'
 import { settle } from '../jobs.js'
 import { describeObjective, type Objective } from '../objectives/index.js'
 import { compact } from '../pruning/compact.js'
@@ -83,7 +83,12 @@ export class Network {
 
   /** Reads a model file that `save`, a run or `coppice compact` wrote. */
   static async load(path: string, options: { device?: Device } = {}): Promise<Network> {
-    return Network.from(await readModel(path), options)
+    const model = await readModel(path)
+    return Network.from(model, options).catch((error) => {
+      throw refused(error)
+        ? new CoppiceError('ERR_FILE', `${path}: ${error.message}`, { cause: error })
+        : error
+    })
   }
 
   private static async allocate(spec: NetworkSpec, options: CreateOptions): Promise<Network> {
@@ -200,6 +205,9 @@ export const loadNetwork = (path: string, options: { device?: Device } = {}): Pr
 /** The arithmetic that fits a network's parameters: `fp64` for float64, else `fp32`. */
 export const defaultPrecision = (network: Network): Precision =>
   network.type === 'float64' ? 'fp64' : 'fp32'
+
+const refused = (error: unknown): error is CoppiceError =>
+  error instanceof CoppiceError && error.code === 'ERR_INVALID_ARGUMENT'
 
 /** Throws where two specs differ in anything but their name. */
 export const requireSameNetwork = (expected: NetworkSpec, received: NetworkSpec): void => {

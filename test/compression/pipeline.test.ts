@@ -86,7 +86,9 @@ describe('runRecipe', () => {
     expect(result.objective).toMatchObject({ kind: 'adversarial', steps: 1 })
     expect(result.rows.at(-1)).toMatchObject({ matched: true })
     const other = parseRecipe({ ...rest, network: { name: 'cifarLarge', scale: 0.1 }, pretrain: { from } })
-    await expect(runRecipe(other, join(folder, 'c'))).rejects.toThrow('weights of another network')
+    await expect(runRecipe(other, join(folder, 'c'))).rejects.toThrow(
+      `recipe.pretrain.from: ${from}: these are weights of another network`,
+    )
     expect(existsSync(join(folder, 'c'))).toBe(false)
   })
 

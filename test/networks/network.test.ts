@@ -8,6 +8,7 @@ import { cifarLarge, vgg16, wideResNet } from '../../lib/networks/named.js'
 import { loadNetwork, Network } from '../../lib/networks/network.js'
 import { adversarial } from '../../lib/objectives/index.js'
 import { pruneMask } from '../../lib/pruning/mask.js'
+import { writeModel } from '../../lib/runs/checkpoint.js'
 import { readSafetensors } from '../../lib/runs/safetensors.js'
 import { temporaryFolder, tinySpec } from '../helpers.js'
 
@@ -121,6 +122,17 @@ describe('Network', () => {
     writeFileSync(path, 'no model')
     await expect(loadNetwork(path)).rejects.toMatchObject({ code: 'ERR_FILE' })
     await expect(loadNetwork(path)).rejects.toThrow('net.safetensors')
+  })
+
+  it('names the file of weights that are not finite', async () => {
+    const path = join(temporaryFolder(), 'net.safetensors')
+    const state = await (await Network.create(tinySpec())).read()
+    state.parameters[0] = Number.NaN
+    await writeModel(path, state)
+    await expect(loadNetwork(path)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(/^.*net\.safetensors: .*NaN or infinite/),
+    })
   })
 
   it('refuses a device that is not there', async () => {
