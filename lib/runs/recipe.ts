@@ -11,7 +11,7 @@ import { type Objective, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { choice, integer, parse, strict, variants } from '../schemas.js'
 import { scheduleSchema } from '../training/schedules.js'
-import { epochsSchema, learningRateSchema, settingsShape } from '../training/settings.js'
+import { batchSizeSchema, learningRateSchema, settingsShape } from '../training/settings.js'
 
 const { seed, ...trainingShape } = settingsShape
 const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
@@ -68,7 +68,7 @@ const pruneSchema = strict({
   ...pruneShape,
   /** Default: those of pre-training. */
   optimiser: trainingShape.optimiser,
-  batchSize: epochsSchema.optional(),
+  batchSize: batchSizeSchema.optional(),
   precision: trainingShape.precision,
   augment: trainingShape.augment.unwrap().optional(),
   /** `milestones` keeps a checkpoint at each milestone, `steps` at each pruning step. */
@@ -104,7 +104,7 @@ const evaluateSchema = strict({
     .optional(),
   /** The first so many test images; default all. */
   images: integer(1).optional(),
-  batchSize: integer(1).default(250),
+  batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).default('fp32'),
 })
 

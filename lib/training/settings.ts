@@ -16,8 +16,16 @@ const augmentSchema = z
   })
   .default('standard')
 
-export const learningRateSchema = fraction.refine((rate) => rate > 0, {
-  error: (issue) => `must be greater than 0, received ${show(issue.input)}`,
+/** The largest that the native engine takes. */
+const LIMITS = { learningRate: 1e6, batchSize: 2 ** 24 }
+
+export const learningRateSchema = fraction.refine((rate) => rate > 0 && rate <= LIMITS.learningRate, {
+  error: (issue) =>
+    `must be greater than 0 and at most ${LIMITS.learningRate}, received ${show(issue.input)}`,
+})
+
+export const batchSizeSchema = integer(1).max(LIMITS.batchSize, {
+  error: (issue) => `must be at most ${LIMITS.batchSize}, received ${show(issue.input)}`,
 })
 
 export const epochsSchema = integer(1)
@@ -25,7 +33,7 @@ export const epochsSchema = integer(1)
 /** What pre-training and fine-tuning share. */
 export const settingsShape = {
   optimiser: optimiserSchema.optional(),
-  batchSize: integer(1).default(128),
+  batchSize: batchSizeSchema.default(128),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   augment: augmentSchema,
   seed: integer(0).default(0),

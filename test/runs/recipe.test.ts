@@ -83,6 +83,14 @@ describe('parseRecipe', () => {
     expect(refusal({ ...minimal, ...change })).toContain(place)
   })
 
+  it.each([
+    ['learningRate', 1e30, 'must be greater than 0 and at most 1000000'],
+    ['batchSize', 1e9, 'must be at most 16777216'],
+  ])('refuses a %s that the engine cannot take', (key, value, message) => {
+    const recipe = { data: 'builtin', network: 'vgg16', pretrain: { [key]: value } }
+    expect(() => parseRecipe(recipe)).toThrow(`recipe.pretrain.${key}: ${message}`)
+  })
+
   it('takes an empty value for one that is not given', () => {
     expect(parseRecipe({ ...minimal, prune: null, threads: null })).toEqual(parseRecipe(minimal))
   })
