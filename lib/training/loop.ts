@@ -117,6 +117,7 @@ export async function trainingLoop(
   let cursor = start
   let scores = startScores
   let { last } = start
+  if (start === FIRST_STEP) warnOfRamp(plan, hooks)
   while (cursor.epoch < plan.epochs) {
     const epochPlan = planEpoch(dataset, plan, cursor.epoch, steps)
     while (cursor.step < steps) {
@@ -245,6 +246,12 @@ const isGuessing = (epoch: EpochResult, samples: number, classes: number): boole
   const chance = 1 / classes
   const slack = 3 * Math.sqrt((chance * (1 - chance)) / samples)
   return epoch.accuracy / 100 <= chance + slack && epoch.loss >= 0.98 * Math.log(classes)
+}
+
+/** A ramp longer than the phase trains for a smaller ε than the objective names. */
+const warnOfRamp = ({ objective, rampEpochs, epochs }: TrainingPlan, { onWarning }: TrainHooks): void => {
+  if (objective.kind === 'natural' || rampEpochs <= epochs) return
+  onWarning?.(`rampEpochs is ${rampEpochs} and there are ${epochs} epochs: ε never reaches its full size`)
 }
 
 const warnOfChance = (cursor: TrainCursor, plan: TrainingPlan, hooks: TrainHooks): void => {
