@@ -145,6 +145,18 @@ describe('train', () => {
     expect(warnings[0]).toContain('still at chance')
   })
 
+  it('says when the ramp is longer than the training', async () => {
+    const warnings: string[] = []
+    await train(await Network.create(tinySpec(), { seed: 1 }), await tinyImages(100), {
+      ...options,
+      objective: adversarial({ steps: 1 }),
+      epochs: 1,
+      rampEpochs: 2,
+      onWarning: (message) => warnings.push(message),
+    })
+    expect(warnings).toContainEqual(expect.stringContaining('ε never reaches its full size'))
+  })
+
   it('trains in float64 and in bf16', async () => {
     const data = await tinyImages(200)
     for (const settings of [{ type: 'float64' }, { type: 'float32' }] as const) {
