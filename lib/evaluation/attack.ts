@@ -17,7 +17,7 @@ export const attackSchema = strict({ ...attackShape('uniform'), restarts: intege
  * Projected gradient ascent on the cross-entropy. Defaults are the paper's: ε 8/255, 10 steps of 2/255, one restart,
  * from a uniform start in the ε-box.
  *
- * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step or restart.
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step or restart.
  */
 export const pgd = (options: Partial<Attack> = {}): Attack =>
   Object.freeze(parse(attackSchema, options, 'pgd'))

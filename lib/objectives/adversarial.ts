@@ -28,7 +28,7 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
  * Cross-entropy on adversarial examples. Defaults are the paper's: ε 8/255, steps of 2/255, 10 of them, from a
  * uniform start in the ε-box.
  *
- * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step.
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step.
  */
 export const adversarial = (options: Partial<AttackOptions> = {}): Adversarial =>
   Object.freeze(parse(schema, { ...options, kind: 'adversarial' }, 'adversarial'))

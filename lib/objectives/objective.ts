@@ -30,7 +30,11 @@ export interface AttackOptions {
 /** Schemas of `AttackOptions`. */
 export const attackShape = (start: Start) => ({
   epsilon: fractionBetween(0, 1).default(8 / 255),
-  stepSize: fractionBetween(0, 1).default(2 / 255),
+  stepSize: fractionBetween(0, 1)
+    .refine((step) => step > 0, {
+      error: 'must be greater than 0: an attack that stands still measures nothing',
+    })
+    .default(2 / 255),
   steps: integer(1).default(10),
   start: choice(['uniform', 'gaussian', 'none']).default(start),
 })

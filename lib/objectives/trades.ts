@@ -37,7 +37,7 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
 /**
  * The TRADES loss. Defaults: ε 8/255, ten steps of 2/255 from a Gaussian start of 0.001, β 6.
  *
- * @throws CoppiceError for an unknown option, ε or step size outside [0,1], fewer than one step, a negative β.
+ * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step, a negative β.
  */
 export const trades = (options: Partial<TradesOptions> = {}): Trades =>
   Object.freeze(parse(schema, { ...options, kind: 'trades' }, 'trades'))

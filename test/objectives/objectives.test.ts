@@ -37,6 +37,7 @@ describe('objectives', () => {
   it('name what is wrong', () => {
     const read = (value: unknown) => () => parse(objectiveSchema, value, 'objective')
     expect(read('adverserial')).toThrow(/^objective.*did you mean "adversarial"\?/)
+    expect(read({ kind: 'adversarial', stepSize: 0 })).toThrow(/stepSize.*greater than 0/)
     expect(read({ kind: 'adversarial', epsilom: 1 })).toThrow(
       /unknown key "epsilom"; did you mean "epsilon"\?/,
     )
