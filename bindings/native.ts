@@ -94,6 +94,32 @@ export type NativeObjective =
   | { kind: 'natural' }
   | { kind: 'adversarial'; attack: NativeAttack }
   | { kind: 'trades'; attack: NativeAttack; beta: number }
+  | NativeVerified
+
+/**
+ * Bounds of the network on the box around an image. `interval`: interval bound propagation (Gowal et al., 2018).
+ * `crownIbp`: interval bounds inside, one backward pass for the margins (Zhang et al., 2020). The others bound every
+ * layer by a backward pass: `symbolic` with both slopes u/(u−l) (Wang et al., 2018; equal to Fast-Lin, DeepZ and
+ * Wong–Kolter), `crown` with the lower slope 0 or 1, whichever is tighter (Zhang et al., 2018), `alphaCrown` with the
+ * lower slopes of the margins' pass optimised for each image (Xu et al., 2021).
+ */
+export type BoundMethod = 'interval' | 'crownIbp' | 'symbolic' | 'crown' | 'alphaCrown'
+
+/**
+ * Training on bounds: cleanWeight · cross-entropy of the batch + robustWeight · cross-entropy of the worst logits that
+ * the bounds allow (0 for the label, −margin for every other class), meaned over `images` of the batch. The weights
+ * come with every step; where the robust one is 0 no bound is computed.
+ */
+export interface NativeVerified {
+  kind: 'verified'
+  /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
+  epsilon: number
+  bound: Exclude<BoundMethod, 'alphaCrown'>
+  /** How many images of the batch are bounded, drawn with replacement; 0: all of them, each once. */
+  images: number
+  /** Whether the gradient flows through the denominator of the slope u/(u−l) too. */
+  gradient: 'full' | 'detached'
+}
 
 export type NativeOptimiser =
   | { kind: 'sgd'; momentum: number; nesterov: boolean; weightDecay: number }
@@ -115,6 +141,9 @@ export interface TrainRequest {
   learningRates: Float64Array
   /** One per step: the fraction of the objective's ε and step size that is in force (an ε ramp). */
   epsilonFactors: Float64Array
+  /** One per step each, for objectives on bounds: the weights of the clean and of the robust loss. */
+  cleanWeights: Float64Array
+  robustWeights: Float64Array
   /** Optimiser steps taken since the moments were zero (Adam's bias correction). */
   stepsTaken: number
   augmentation: NativeAugmentation | null
@@ -174,6 +203,42 @@ export interface EvaluateResult {
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  seconds: number
+}
+
+export interface NativeBounds {
+  method: BoundMethod
+  /** Keep, at every node, the tighter of the method's bounds and interval bounds. */
+  intersect: boolean
+  /** Half the side of the box, in [0,1] pixels. */
+  epsilon: number
+  /** Whether the box is clipped to [0,1]. */
+  clip: boolean
+  /** Bytes that backward passes may take at once; fewer than one neuron needs is an error. */
+  memory: number
+  /** Of `alphaCrown`: gradient steps for each image. */
+  iterations: number
+}
+
+export interface VerifyRequest extends NativeBounds {
+  /** Indices of the samples. */
+  indices: Uint32Array
+  batchSize: number
+}
+
+export interface VerifyResult {
+  /**
+   * For each image the least of the sound lower bounds of (logit of the label − other logit), over the other classes.
+   * It holds for the real-valued network with the stored weights: rounding errors are subtracted. Where they alone
+   * stood in the way of a proof, it was computed again in float64.
+   */
+  margins: Float64Array
+  /** Whether the margin comes from float64. */
+  confirmed: Uint8Array
+  /** Predicted class on the image itself. */
+  predictions: Int32Array
+  /** Fraction of the neurons before a ReLU that are neither always on nor always off, meaned over the images. */
+  unstable: number
   seconds: number
 }
 
@@ -248,6 +313,29 @@ export interface NativeAddon {
     request: EvaluateRequest,
     onProgress: ((progress: { samples: number }) => void) | null,
   ): NativeJob<EvaluateResult>
+
+  /** Sound margins of images of a data set. */
+  verify(
+    network: NativeNetwork,
+    dataset: NativeDataset,
+    request: VerifyRequest,
+    onProgress: ((progress: { samples: number }) => void) | null,
+  ): NativeJob<VerifyResult>
+  /**
+   * Bounds of every value of a node, [n, ...shape of the node] flat. `sound` widens them by a bound of the rounding
+   * errors; without it they are what the arithmetic gives.
+   */
+  bounds(
+    network: NativeNetwork,
+    images: Floats,
+    options: NativeBounds & { node: string; sound: boolean },
+  ): NativeJob<{ lower: Floats; upper: Floats }>
+  /** Lower bounds of (logit of the label − other logit), [n, classes − 1] flat, the other classes in order. */
+  margins(
+    network: NativeNetwork,
+    batch: NativeBatch,
+    options: NativeBounds & { sound: boolean },
+  ): NativeJob<{ margins: Floats; unstable: number }>
 
   /** Logits [n, classes]; `training` uses batch statistics (and updates the running ones, as a training pass does). */
   forward(
