@@ -1,19 +1,10 @@
 /** How much work a run is, in passes of one image through the network: the measure of its progress. */
 import type { Attack } from '../evaluation/attack.js'
-import type { Objective } from '../objectives/index.js'
+import { objectiveWork } from '../objectives/index.js'
 import { branchesOf, type ResolvedRecipe } from '../runs/resolve.js'
 
-/** A forward pass counts 1, a backward pass to the weights 2, an attack step forward and backward to the pixels 2. */
-export const trainingWork = (objective: Objective): number => {
-  switch (objective.kind) {
-    case 'natural':
-      return 3
-    case 'adversarial':
-      return 2 * objective.steps + 4
-    case 'trades':
-      return 2 * objective.steps + 7
-  }
-}
+/** Of training on one image. With bounds an estimate: what they cost depends on how many neurons are unstable. */
+export const trainingWork = objectiveWork
 
 export const evaluationWork = ({ steps, restarts }: Attack): number => 1 + restarts * (2 * steps + 1)
 

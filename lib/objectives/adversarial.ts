@@ -22,6 +22,7 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   schema,
   describe: (objective) => `adversarial ${describeAttack(objective)}`,
   native: (objective) => ({ kind: 'adversarial', attack: nativeAttack(objective) }),
+  work: ({ steps }) => 2 * steps + 4,
 }
 
 /**

@@ -2,23 +2,47 @@
 import type { NativeObjective } from '../../bindings/native.js'
 import { shorthand, variants } from '../schemas.js'
 import { type Adversarial, adversarialKind } from './adversarial.js'
+import { type CrownIbp, crownIbpKind } from './crownIbp.js'
+import { type Ibp, ibpKind } from './ibp.js'
+import { type MixTrain, mixTrainKind } from './mixTrain.js'
 import { type Natural, naturalKind } from './natural.js'
-import type { ObjectiveKind } from './objective.js'
+import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { type Trades, tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
+export { type CrownIbp, crownIbp } from './crownIbp.js'
+export { type Ibp, ibp } from './ibp.js'
+export { type MixTrain, type MixTrainOptions, mixTrain } from './mixTrain.js'
 export { type Natural, natural } from './natural.js'
-export type { AttackOptions, Start } from './objective.js'
+export type { AttackOptions, LossWeights, PhaseStep, Start } from './objective.js'
+export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 
-export type Objective = Natural | Adversarial | Trades
+export type Objective = Natural | Adversarial | Trades | MixTrain | Ibp | CrownIbp
 
-/** A new objective is a file of its own, a member of `Objective` and a line here. */
-const kinds = { natural: naturalKind, adversarial: adversarialKind, trades: tradesKind }
+/** A new objective is a file of its own, a member of `Objective` and a line here and in the schema. */
+const kinds = {
+  natural: naturalKind,
+  adversarial: adversarialKind,
+  trades: tradesKind,
+  mixTrain: mixTrainKind,
+  ibp: ibpKind,
+  crownIbp: crownIbpKind,
+}
+
+/** The kinds by name. */
+export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
 export const objectiveSchema = shorthand(
-  variants('kind', [naturalKind.schema, adversarialKind.schema, tradesKind.schema]),
+  variants('kind', [
+    naturalKind.schema,
+    adversarialKind.schema,
+    tradesKind.schema,
+    mixTrainKind.schema,
+    ibpKind.schema,
+    crownIbpKind.schema,
+  ]),
 )
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
@@ -32,6 +56,17 @@ export const describeObjective = (objective: Objective): string => kindOf(object
 
 /** The objective as the native training loop reads it. */
 export const nativeObjective = (objective: Objective): NativeObjective => kindOf(objective).native(objective)
+
+/** Weights of the clean and the robust loss in one step; objectives that are not on bounds have one loss. */
+export const lossWeights = (objective: Objective, step: PhaseStep): LossWeights =>
+  kindOf(objective).weights?.(objective, step) ?? { clean: 1, robust: 0 }
+
+/** Epochs over which pre-training lets ε grow unless it is told otherwise: none, or a part that bounds need. */
+export const defaultRampEpochs = (objective: Objective, epochs: number): number =>
+  (kindOf(objective).ramp ?? 0) * epochs
+
+/** Cost of training on one image, in forward passes. */
+export const objectiveWork = (objective: Objective): number => kindOf(objective).work(objective)
 
 /** The entry of a kind only ever meets objectives of its kind, which the type of the table cannot say. */
 const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> =>

@@ -13,6 +13,7 @@ export const naturalKind: ObjectiveKind<Natural, typeof schema> = {
   schema,
   describe: () => 'natural',
   native: () => ({ kind: 'natural' }),
+  work: () => 3,
 }
 
 /** Mean cross-entropy on the images as they are. */

@@ -32,6 +32,7 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
   schema,
   describe: (objective) => `trades ${describeAttack(objective)}, beta ${objective.beta}`,
   native: (objective) => ({ kind: 'trades', attack: nativeAttack(objective), beta: objective.beta }),
+  work: ({ steps }) => 2 * steps + 7,
 }
 
 /**

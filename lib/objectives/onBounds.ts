@@ -1,0 +1,25 @@
+/**
+ * What objectives on bounds share: ε, and of those that bound every image the loss κ·clean + (1−κ)·robust, where κ
+ * falls from 1 to its final value as ε grows. (Gowal et al., 2018; Zhang et al., 2020)
+ */
+import { fractionBetween } from '../numbers.js'
+import type { LossWeights, PhaseStep } from './objective.js'
+
+export interface KappaOptions {
+  /** Half the side of the box around an image, clipped to [0,1], in [0,1] pixels. Default 2/255. */
+  readonly epsilon: number
+  /** Weight of the clean loss once ε is full; default 0.5. */
+  readonly kappa: number
+}
+
+/** Half the side of the box that is bounded: the paper's verified setting. */
+export const boundedEpsilon = fractionBetween(0, 1).default(2 / 255)
+
+/** Schemas of `KappaOptions`. */
+export const kappaShape = { epsilon: boundedEpsilon, kappa: fractionBetween(0, 1).default(0.5) }
+
+/** The two weights sum to 1; with ε still 0 the robust loss would be the clean one, and is left out. */
+export const kappaWeights = ({ kappa }: KappaOptions, { ramp }: PhaseStep): LossWeights => {
+  const robust = (1 - kappa) * ramp
+  return { clean: 1 - robust, robust }
+}
