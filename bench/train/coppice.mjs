@@ -23,6 +23,8 @@ async function step(epoch) {
     optimiser: { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 1e-4 },
     learningRates: Float64Array.of(0.01),
     epsilonFactors: Float64Array.of(1),
+    cleanWeights: Float64Array.of(1),
+    robustWeights: Float64Array.of(0),
     stepsTaken: epoch,
     augmentation: { pad: 4, flip: true },
     precision,

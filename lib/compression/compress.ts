@@ -149,7 +149,7 @@ export async function* compress(
     }
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
-    const phasePlan: TrainingPlan = { ...shared, rampEpochs: 0, ...details, seed }
+    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', rampEpochs: 0, ...details, seed }
     const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
@@ -202,7 +202,7 @@ export async function* compress(
   }
 }
 
-type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'rampEpochs'> &
+type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'rampEpochs'> &
   Partial<Pick<TrainingPlan, 'optimiser'>>
 
 /** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */

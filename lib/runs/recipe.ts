@@ -6,12 +6,12 @@ import { z } from 'zod'
 import type { Device } from '../../bindings/native.js'
 import { attackSchema, parseAttack } from '../evaluation/attack.js'
 import { networkOptionsSchema } from '../networks/options.js'
-import { fraction, show } from '../numbers.js'
-import { type Objective, objectiveSchema } from '../objectives/index.js'
+import { show } from '../numbers.js'
+import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { choice, integer, parse, strict, variants } from '../schemas.js'
 import { scheduleSchema } from '../training/schedules.js'
-import { batchSizeSchema, learningRateSchema, settingsShape } from '../training/settings.js'
+import { batchSizeSchema, learningRateSchema, rampEpochsSchema, settingsShape } from '../training/settings.js'
 
 const { seed, ...trainingShape } = settingsShape
 const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
@@ -61,7 +61,8 @@ const pretrainSchema = strict({
   epochs: integer(0).optional(),
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
-  rampEpochs: fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' }).default(0),
+  /** Default: what the objective needs. */
+  rampEpochs: rampEpochsSchema.optional(),
 })
 
 const pruneSchema = strict({
@@ -75,7 +76,7 @@ const pruneSchema = strict({
   keep: choice(['milestones', 'steps']).default('milestones'),
 })
 
-const branchNames = choice(['none', 'natural', 'matched', 'adversarial', 'trades'])
+const branchNames = choice(['none', 'matched', ...objectiveNames])
 
 /** A way of fine-tuning: none at all, matched to pre-training, or an objective by name or in full. */
 const branchSchema = z.unknown().transform((value, context): 'none' | 'natural' | 'matched' | Objective => {

@@ -10,7 +10,7 @@ import type { TrainingHistory } from '../networks/network.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
-import { natural, type Objective, sameObjective } from '../objectives/index.js'
+import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
 import type { Recipe } from './recipe.js'
 
@@ -20,7 +20,7 @@ type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNul
 export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' | 'prune' | 'evaluate'> {
   pretrain: Filled<
     Omit<Recipe['pretrain'], 'optimiser' | 'schedule'>,
-    'objective' | 'epochs' | 'learningRate' | 'precision'
+    'objective' | 'epochs' | 'learningRate' | 'precision' | 'rampEpochs'
   > &
     OptimiserChoice
   prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
@@ -61,6 +61,7 @@ export function resolveRecipe(
   const { pretrain, prune, evaluate, network } = recipe
   const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
+  const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
   const training = {
     optimiser: own.optimiser,
     batchSize: pretrain.batchSize,
@@ -80,9 +81,10 @@ export function resolveRecipe(
       ...pretrain,
       ...training,
       objective,
-      epochs: pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0),
+      epochs,
       learningRate: pretrain.learningRate ?? own.learningRate,
       schedule: pretrain.schedule ?? own.schedule,
+      rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
     },
     ...(prune && {
       prune: {

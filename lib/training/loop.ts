@@ -11,21 +11,23 @@ import type {
   TrainResult,
 } from '../../bindings/native.js'
 import type { Dataset } from '../data/dataset.js'
-import { CoppiceError } from '../errors.js'
 import type { Network } from '../networks/network.js'
-import { nativeObjective, type Objective } from '../objectives/index.js'
+import { lossWeights, nativeObjective, type Objective } from '../objectives/index.js'
 import type { Optimiser } from './optimiser.js'
 import { epochOrder } from './order.js'
-import { type LearningRateSchedule, learningRateFactor, rampFactor } from './schedules.js'
+import { afterRampFactor, type LearningRateSchedule, learningRateFactor, rampFactor } from './schedules.js'
+import { explainDivergence, isGuessing, tellChance, tellLongRamp } from './warnings.js'
 
 /** A phase of training with nothing left to default. */
 export interface TrainingPlan {
+  /** Pre-training runs through the schedules of ε and of the loss; fine-tuning starts where they end. */
+  phase: 'pretrain' | 'fineTune'
   objective: Objective
   epochs: number
   optimiser: Optimiser
   learningRate: number
   schedule: LearningRateSchedule
-  /** Epochs over which ε grows linearly from 0. */
+  /** Epochs of pre-training over which ε grows linearly from 0. */
   rampEpochs: number
   batchSize: number
   precision: Precision
@@ -117,7 +119,7 @@ export async function trainingLoop(
   let cursor = start
   let scores = startScores
   let { last } = start
-  if (start === FIRST_STEP) warnOfRamp(plan, hooks)
+  if (start === FIRST_STEP) tellLongRamp(plan, hooks)
   while (cursor.epoch < plan.epochs) {
     const epochPlan = planEpoch(dataset, plan, cursor.epoch, steps)
     while (cursor.step < steps) {
@@ -137,9 +139,12 @@ export async function trainingLoop(
       accuracy: (100 * cursor.correct) / cursor.samples,
       learningRate: epochPlan.learningRates[steps - 1] ?? plan.learningRate,
     }
-    const guessing = isGuessing(last, cursor.samples, network.classes)
+    const isLost = (epoch: EpochResult) => isGuessing(epoch, cursor.samples, network.classes)
+    const guessing = isLost(last)
     const aboveChance = cursor.aboveChance || !guessing
-    if (guessing) warnOfChance(cursor, plan, hooks)
+    // A collapse is told once, when it happens.
+    const collapsed = cursor.aboveChance && cursor.last !== null && !isLost(cursor.last)
+    if (guessing) tellChance(cursor, collapsed, plan, hooks)
     hooks.onEpoch?.(last)
     cursor = { ...FIRST_STEP, epoch: cursor.epoch + 1, aboveChance, last }
     const stopped = hooks.signal?.aborted === true
@@ -149,22 +154,33 @@ export async function trainingLoop(
   return { last, scores }
 }
 
-interface EpochPlan {
-  order: Uint32Array
-  learningRates: Float64Array
-  epsilonFactors: Float64Array
-}
+/** What an epoch does in each of its steps. */
+type EpochPlan = Pick<
+  TrainRequest,
+  'order' | 'learningRates' | 'epsilonFactors' | 'cleanWeights' | 'robustWeights'
+>
 
-const planEpoch = (dataset: Dataset, plan: TrainingPlan, epoch: number, steps: number): EpochPlan => ({
-  order: epochOrder(dataset.indices, plan.seed, epoch),
-  learningRates: Float64Array.from(
-    { length: steps },
-    (_, step) => plan.learningRate * learningRateFactor(plan.schedule, epoch, plan.epochs, step, steps),
-  ),
-  epsilonFactors: Float64Array.from({ length: steps }, (_, step) =>
-    rampFactor(plan.rampEpochs, epoch, step, steps),
-  ),
-})
+const planEpoch = (dataset: Dataset, plan: TrainingPlan, epoch: number, steps: number): EpochPlan => {
+  const { phase, objective, learningRate, schedule, epochs, rampEpochs, seed } = plan
+  const places = Array.from({ length: steps }, (_, step) => ({
+    seed,
+    epoch,
+    step,
+    ramp: phase === 'fineTune' ? 1 : rampFactor(rampEpochs, epoch, step, steps),
+    afterRamp: phase === 'fineTune' ? 1 : afterRampFactor(rampEpochs, epoch, epochs, step, steps),
+  }))
+  const weights = places.map((place) => lossWeights(objective, place))
+  return {
+    order: epochOrder(dataset.indices, seed, epoch),
+    learningRates: Float64Array.from(
+      places,
+      ({ step }) => learningRate * learningRateFactor(schedule, epoch, epochs, step, steps),
+    ),
+    epsilonFactors: Float64Array.from(places, ({ ramp }) => ramp),
+    cleanWeights: Float64Array.from(weights, ({ clean }) => clean),
+    robustWeights: Float64Array.from(weights, ({ robust }) => robust),
+  }
+}
 
 /** Runs the rest of an epoch, or as much of it as there is time for before a checkpoint or an abort. */
 async function runSteps(
@@ -184,6 +200,8 @@ async function runSteps(
     optimiser: plan.optimiser,
     learningRates: epochPlan.learningRates.subarray(cursor.step),
     epsilonFactors: epochPlan.epsilonFactors.subarray(cursor.step),
+    cleanWeights: epochPlan.cleanWeights.subarray(cursor.step),
+    robustWeights: epochPlan.robustWeights.subarray(cursor.step),
     stepsTaken: cursor.epoch * steps + cursor.step,
     augmentation: plan.augmentation,
     precision: plan.precision,
@@ -214,7 +232,7 @@ async function runSteps(
     if (checkpoint !== undefined) timer = setTimeout(pause, Math.min(LONGEST_TIMER, checkpoint.dueIn()))
     return await job.promise
   } catch (error) {
-    throw explain(error, cursor, plan)
+    throw explainDivergence(error, cursor, plan)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', pause)
@@ -228,42 +246,3 @@ const advance = (cursor: TrainCursor, result: TrainResult): TrainCursor => ({
   correct: cursor.correct + result.correct,
   samples: cursor.samples + result.samples,
 })
-
-/** The native loop stops at a loss that is not finite, without knowing of epochs and optimisers. */
-const explain = (error: unknown, { epoch }: TrainCursor, plan: TrainingPlan): unknown => {
-  if (!(error instanceof CoppiceError) || error.code !== 'ERR_DIVERGED') return error
-  const robust = plan.objective.kind === 'natural' ? '' : 'set rampEpochs so that ε grows slowly, '
-  return new CoppiceError(
-    'ERR_DIVERGED',
-    `training diverged in epoch ${epoch + 1}: the loss is no longer finite (learning rate ${plan.learningRate}, ` +
-      `${plan.optimiser.kind}); lower learningRate, ${robust}or use adam for networks without batch norm`,
-    { cause: error },
-  )
-}
-
-/** Whether an epoch was no better than guessing: accuracy within 3 standard deviations of it, loss about ln(classes). */
-const isGuessing = (epoch: EpochResult, samples: number, classes: number): boolean => {
-  const chance = 1 / classes
-  const slack = 3 * Math.sqrt((chance * (1 - chance)) / samples)
-  return epoch.accuracy / 100 <= chance + slack && epoch.loss >= 0.98 * Math.log(classes)
-}
-
-/** A ramp longer than the phase trains for a smaller ε than the objective names. */
-const warnOfRamp = ({ objective, rampEpochs, epochs }: TrainingPlan, { onWarning }: TrainHooks): void => {
-  if (objective.kind === 'natural' || rampEpochs <= epochs) return
-  onWarning?.(`rampEpochs is ${rampEpochs} and there are ${epochs} epochs: ε never reaches its full size`)
-}
-
-const warnOfChance = (cursor: TrainCursor, plan: TrainingPlan, hooks: TrainHooks): void => {
-  const done = cursor.epoch + 1
-  // Robust training often needs a few epochs to get off the ground: patience before the first success.
-  const patience = Math.min(plan.epochs, Math.ceil(Math.max(3, plan.epochs / 3, plan.rampEpochs + 1)))
-  if (!cursor.aboveChance && done !== patience) return
-  const what = cursor.aboveChance
-    ? `training collapsed to chance in epoch ${done}`
-    : 'training is still at chance'
-  hooks.onWarning?.(
-    `${what} (of ${plan.epochs}, learning rate ${plan.learningRate}, ${plan.optimiser.kind}): try a lower ` +
-      `learning rate${plan.objective.kind === 'natural' ? '' : ', a longer rampEpochs'} or another optimiser`,
-  )
-}

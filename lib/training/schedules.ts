@@ -1,4 +1,4 @@
-/** What changes over a training phase as a pure function of progress: the learning rate, and the ramp of ε. */
+/** What changes over a training phase as a pure function of progress: the learning rate, the ramp of ε, and what follows it. */
 import { z } from 'zod'
 import { fraction, fractionBetween } from '../numbers.js'
 import { shorthand, strict, variants } from '../schemas.js'
@@ -69,3 +69,15 @@ export const rampFactor = (
   stepInEpoch: number,
   stepsPerEpoch: number,
 ): number => (rampEpochs === 0 ? 1 : Math.min(1, (epoch + stepInEpoch / stepsPerEpoch) / rampEpochs))
+
+/** How much of the part of a phase that follows the ramp is done, from 0 up to but not including 1. */
+export const afterRampFactor = (
+  rampEpochs: number,
+  epoch: number,
+  epochs: number,
+  stepInEpoch: number,
+  stepsPerEpoch: number,
+): number => {
+  const done = epoch + stepInEpoch / stepsPerEpoch - rampEpochs
+  return done <= 0 ? 0 : done / (epochs - rampEpochs)
+}

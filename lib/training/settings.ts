@@ -30,6 +30,8 @@ export const batchSizeSchema = integer(1).max(LIMITS.batchSize, {
 
 export const epochsSchema = integer(1)
 
+export const rampEpochsSchema = fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' })
+
 /** What pre-training and fine-tuning share. */
 export const settingsShape = {
   optimiser: optimiserSchema.optional(),

@@ -5,13 +5,18 @@ import { invalid } from '../errors.js'
 import { settle } from '../jobs.js'
 import { defaultOptimiser } from '../networks/index.js'
 import type { Network } from '../networks/network.js'
-import { fraction } from '../numbers.js'
-import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
+import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { parse, strict } from '../schemas.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks, trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import { epochsSchema, learningRateSchema, resolveSettings, settingsShape } from './settings.js'
+import {
+  epochsSchema,
+  learningRateSchema,
+  rampEpochsSchema,
+  resolveSettings,
+  settingsShape,
+} from './settings.js'
 
 const schema = strict({
   ...settingsShape,
@@ -19,7 +24,7 @@ const schema = strict({
   epochs: epochsSchema,
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
-  rampEpochs: fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' }).default(0),
+  rampEpochs: rampEpochsSchema.optional(),
 })
 
 /** Settings that pre-training and fine-tuning share. */
@@ -45,7 +50,10 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
   learningRate?: number | undefined
   /** The learning rate over the epochs. Default: the network's own. */
   schedule?: LearningRateSchedule | undefined
-  /** Epochs over which a robust objective's ε grows linearly from 0; default 0. */
+  /**
+   * Epochs over which a robust objective's ε grows linearly from 0, and after which the weight of a robust loss grows.
+   * Default: a third of the epochs for `mixTrain`, half of them for `ibp` and `crownIbp`, else 0.
+   */
   rampEpochs?: number | undefined
 }
 
@@ -68,13 +76,15 @@ export async function train(
   const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
   const settings = parse(schema, rest, 'train')
   const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
+  const objective = settings.objective ?? network.history.objective ?? natural()
   const plan = {
     ...resolveSettings(network, settings, own),
-    objective: settings.objective ?? network.history.objective ?? natural(),
+    phase: 'pretrain',
+    objective,
     epochs: settings.epochs,
     learningRate: settings.learningRate ?? own.learningRate,
     schedule: settings.schedule ?? own.schedule,
-    rampEpochs: settings.rampEpochs,
+    rampEpochs: settings.rampEpochs ?? defaultRampEpochs(objective, settings.epochs),
     learn: { kind: 'weights' },
   } as const
   if (dataset.length === 0) throw invalid('train: the data set is empty')

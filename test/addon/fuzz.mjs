@@ -168,6 +168,8 @@ const entries = {
       optimiser: optimiser(),
       learningRates: new Float64Array(2).fill(0.01),
       epsilonFactors: new Float64Array(2).fill(1),
+      cleanWeights: new Float64Array(2).fill(1),
+      robustWeights: new Float64Array(2),
       stepsTaken: 0,
       augmentation: pick([null, { pad: 2, flip: true }]),
       precision: pick(['fp32', 'bf16']),

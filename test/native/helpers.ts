@@ -45,6 +45,8 @@ export const request = (
   optimiser: { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 1e-3 },
   learningRates: new Float64Array(steps).fill(0.05),
   epsilonFactors: new Float64Array(steps).fill(1),
+  cleanWeights: new Float64Array(steps).fill(1),
+  robustWeights: new Float64Array(steps),
   stepsTaken: 0,
   augmentation: { pad: 2, flip: true },
   precision: 'fp32',

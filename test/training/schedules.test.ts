@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from '../../lib/schemas.js'
 import { adam, optimiserSchema, sgd } from '../../lib/training/optimiser.js'
-import { learningRateFactor, rampFactor, scheduleSchema, stepSchedule } from '../../lib/training/schedules.js'
+import {
+  afterRampFactor,
+  learningRateFactor,
+  rampFactor,
+  scheduleSchema,
+  stepSchedule,
+} from '../../lib/training/schedules.js'
 
 describe('the learning rate', () => {
   it('falls tenfold after 50, 75 and 90 % of 100 epochs', () => {
@@ -43,6 +49,18 @@ describe('the ramp of epsilon', () => {
 
   it('is full from the first step without a ramp', () => {
     expect(rampFactor(0, 0, 0, 10)).toBe(1)
+  })
+})
+
+describe('the part of a phase after the ramp', () => {
+  it('is 0 until the ramp ends, then grows evenly towards 1', () => {
+    const done = [0, 1, 2, 3].flatMap((epoch) => [0, 1].map((step) => afterRampFactor(2, epoch, 4, step, 2)))
+    expect(done).toEqual([0, 0, 0, 0, 0, 0.25, 0.5, 0.75])
+  })
+
+  it('never comes where the ramp is as long as the phase, or longer', () => {
+    expect(afterRampFactor(4, 3, 4, 9, 10)).toBe(0)
+    expect(afterRampFactor(9, 3, 4, 9, 10)).toBe(0)
   })
 })
 
