@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'ERR_ADDON'
   /** A network operation that the requested analysis does not support. */
   | 'ERR_UNSUPPORTED'
+  /** A proof of robustness is contradicted by what was measured: a defect, never to be passed over. */
+  | 'ERR_UNSOUND'
   /** A native job was cancelled. Callers that passed an `AbortSignal` see the signal's reason instead. */
   | 'ERR_ABORTED'
   /** Anything libtorch threw that has no better name. */

@@ -27,6 +27,28 @@ export const fractionBetween = (low: number, high: number) =>
     error: (issue) => `must lie between ${low} and ${high}, received ${show(issue.input)}`,
   })
 
+const BYTES = /^\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)?\s*$/i
+
+/** The number of bytes a text such as `512MB`, `1.5 GiB` or `1000000` stands for; NaN where it stands for none. */
+export const parseBytes = (text: string): number => {
+  const match = BYTES.exec(text)
+  if (match === null) return Number.NaN
+  const [, number, prefix, binary] = match
+  const power = prefix === undefined ? 0 : 1 + 'kmgt'.indexOf(prefix.toLowerCase())
+  return Math.floor(Number(number) * (binary ? 1024 : 1000) ** power)
+}
+
+/** Schema of a number of bytes, at least 1, also written `512MB`. */
+export const byteSize = z.unknown().transform((value, context): number => {
+  const bytes = typeof value === 'string' ? parseBytes(value) : value
+  if (typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  context.addIssue({
+    code: 'custom',
+    message: `expected a number of bytes greater than 0, such as "512MB", received ${show(value)}`,
+  })
+  return z.NEVER
+})
+
 /** A distance in [0,1] pixels as people write it: `8/255` where it is a multiple of ½/255, else the decimal. */
 export const formatPixels = (value: number): string => {
   const halves = Math.round(value * 510)

@@ -45,6 +45,10 @@ export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack
   })
 }
 
+/** An attack by name within another ε than the paper's, its steps ε/4 long: ten of them reach every corner of the box. */
+export const attackWithin = (epsilon: number, name = 'pgd10'): Attack =>
+  parseAttack(name, { epsilon, stepSize: epsilon / 4 || pgd().stepSize })
+
 /** The short name of an attack, such as `PGD-50x10, eps 8/255`. */
 export const describeAttack = ({ steps, restarts, epsilon }: Attack): string =>
   `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`

@@ -1,4 +1,4 @@
-/** Benign accuracy and empirical robust accuracy (ERA), with intervals and every sample's outcome. */
+/** Benign, empirical robust (ERA) and, with a verifier, verified robust accuracy (VRA), with every image's outcome. */
 import { inspect } from 'node:util'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
@@ -6,9 +6,12 @@ import type { Dataset } from '../data/dataset.js'
 import { invalid } from '../errors.js'
 import { settle } from '../jobs.js'
 import { defaultPrecision, type Network } from '../networks/network.js'
-import { type Objective, objectiveSchema } from '../objectives/index.js'
+import { fractionBetween } from '../numbers.js'
+import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
 import { choice, integer, parse, strict } from '../schemas.js'
-import { type Attack, attackSchema, pgd } from './attack.js'
+import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
+import { verify } from '../verification/verify.js'
+import { type Attack, attackSchema, attackWithin, pgd } from './attack.js'
 import { type Proportion, proportion } from './wilson.js'
 
 export interface EvaluateOptions {
@@ -16,6 +19,10 @@ export interface EvaluateOptions {
   robust?: Objective | undefined
   /** The attack itself, instead of `robust`. With neither, only benign accuracy is measured. */
   attack?: Attack | undefined
+  /** Verifies as well: a name such as `symbolic`, the paper's, or what `verifier()` gives. */
+  verifier?: Verifier | VerifierOptions | Verifier['kind'] | undefined
+  /** ε to verify at, in [0,1] pixels; default that of `robust` if it is on bounds, else of the attack. */
+  epsilon?: number | undefined
   /** Only the first so many images; default all. */
   images?: number | undefined
   /** Default 250. */
@@ -25,6 +32,7 @@ export interface EvaluateOptions {
   /** Key of the attack's random starts; default 0. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
+  /** Images evaluated so far; with a verifier, then images verified so far. */
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
 }
 
@@ -36,6 +44,10 @@ export interface Evaluation {
   /** Empirical robust accuracy: right on the image and on the strongest adversarial example found. */
   era?: Proportion
   attack?: Attack
+  /** With a verifier: verified robust accuracy, and what proved it at which ε. */
+  vra?: Proportion
+  verifier?: Verifier
+  epsilon?: number
   perSample: Outcomes
 }
 
@@ -49,11 +61,17 @@ export interface Outcomes {
   losses: Float32Array
   adversarialPredictions?: Int32Array
   adversarialLosses?: Float32Array
+  /** With a verifier: 1 where the image is proved right in the whole box. */
+  verified?: Uint8Array
+  /** Sound lower bounds of the margin; NaN where no bounds were needed. */
+  margins?: Float64Array
 }
 
 const schema = strict({
   robust: objectiveSchema.optional(),
   attack: attackSchema.optional(),
+  verifier: verifierSchema.optional(),
+  epsilon: fractionBetween(0, 1).optional(),
   images: integer(1).optional(),
   batchSize: integer(1).default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
@@ -62,9 +80,12 @@ const schema = strict({
 
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
- * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input.
+ * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
+ * verifier, VRA is measured too; a proof that the attack contradicts is an error, so that VRA never exceeds ERA at the
+ * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
- * @throws CoppiceError for wrong options; the signal's reason when aborted, which takes effect within one batch
+ * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
+ * aborted, which takes effect within one batch
  */
 export async function evaluate(
   network: Network,
@@ -78,6 +99,13 @@ export async function evaluate(
   if (n > dataset.length) {
     throw invalid(`evaluate.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`)
   }
+  const epsilon = settings.epsilon ?? provenEpsilon(settings.robust) ?? attack?.epsilon
+  if (settings.verifier !== undefined && epsilon === undefined) {
+    throw invalid(
+      'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
+    )
+  }
+  const precision = settings.precision ?? defaultPrecision(network)
   const indices = dataset.indices.slice(0, n)
   const result = await settle(
     () =>
@@ -87,7 +115,7 @@ export async function evaluate(
         {
           indices,
           batchSize: settings.batchSize,
-          precision: settings.precision ?? defaultPrecision(network),
+          precision,
           attack: attack ?? null,
           seed: settings.seed,
         },
@@ -95,14 +123,46 @@ export async function evaluate(
       ),
     signal,
   )
-  return summarise(indices, dataset.labels.slice(0, n), result, attack)
+  const evaluation = summarise(indices, dataset.labels.slice(0, n), result, attack)
+  const { verifier } = settings
+  if (verifier === undefined || epsilon === undefined) return evaluation
+  const { vra, perSample } = await verify(network, dataset, {
+    verifier,
+    epsilon,
+    images: n,
+    evaluation: precision === 'bf16' ? undefined : evaluation,
+    seed: settings.seed,
+    signal,
+    onProgress:
+      onProgress && (({ images, totalImages }) => onProgress({ samples: images, totalSamples: totalImages })),
+  })
+  const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
+  return {
+    ...evaluation,
+    vra,
+    verifier,
+    epsilon,
+    perSample: brief({ ...evaluation.perSample, verified, margins: perSample.margins }),
+  }
 }
 
-/** The attack that a robust objective trains against, from a uniform start; none for `natural`. */
+/** The ε that an objective on bounds trains to prove; none for the others. */
+export const provenEpsilon = (objective: Objective | undefined): number | undefined => {
+  const native = objective && nativeObjective(objective)
+  return native?.kind === 'verified' ? native.epsilon : undefined
+}
+
+/**
+ * The attack that a robust objective trains against, from a uniform start; none for `natural`. Of objectives on bounds
+ * PGD-10 within their ε.
+ */
 export const attackOf = (objective: Objective | undefined): Attack | undefined => {
   if (objective === undefined || objective.kind === 'natural') return undefined
-  const { epsilon, stepSize, steps } = objective
-  return pgd({ epsilon, stepSize, steps })
+  if ('stepSize' in objective) {
+    const { epsilon, stepSize, steps } = objective
+    return pgd({ epsilon, stepSize, steps })
+  }
+  return attackWithin(objective.epsilon)
 }
 
 const summarise = (

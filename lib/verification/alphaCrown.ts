@@ -1,0 +1,14 @@
+/** CROWN whose lower slopes, in the margins' pass, are optimised by gradient for each image. (Xu et al., 2021) */
+import { z } from 'zod'
+import { integer, strict } from '../schemas.js'
+import { boundShape, type VerifierKind } from './verifier.js'
+
+export const iterationsSchema = integer(1).default(20)
+
+const schema = strict({ kind: z.literal('alphaCrown'), ...boundShape, iterations: iterationsSchema })
+
+export const alphaCrownKind: VerifierKind<typeof schema> = {
+  schema,
+  work: ({ iterations = 0 }) => 930 + 30 * iterations,
+  batchSize: 16,
+}

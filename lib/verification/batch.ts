@@ -1,0 +1,105 @@
+/** Verifies one batch in the cheapest sound order, and hands over every image as soon as it is answered. */
+import type { Attack } from '../evaluation/attack.js'
+import type { Engine } from './engine.js'
+import { type Findings, type ImageVerdict, judge } from './verdict.js'
+import type { BoundVerifier } from './verifier.js'
+
+/** What is tried, in this order. */
+export interface Plan {
+  epsilon: number
+  /** On every image, before the bounds. */
+  attack: Attack | null
+  /** Whether images that it broke are bounded all the same: for their margins, and to hold proof against attack. */
+  boundBroken: boolean
+  /** From cheap to dear; each on what those before did not prove. */
+  steps: readonly BoundVerifier[]
+  /** On what is not proved. */
+  lastAttack: Attack | null
+}
+
+/** An image of the batch; `prediction` may be known from an earlier evaluation, with an attack as good as the plan's. */
+export interface Candidate {
+  index: number
+  label: number
+  known?: Findings | undefined
+}
+
+interface Image extends Findings {
+  unstable: number
+  seconds: number
+}
+
+/** Yields the verdicts as they are reached: misclassified and broken ones first, then step by step. */
+export async function* verifyBatch(
+  engine: Engine,
+  { epsilon, attack, boundBroken, steps, lastAttack }: Plan,
+  candidates: readonly Candidate[],
+): AsyncGenerator<ImageVerdict[]> {
+  const images = candidates.map(({ index, label, known }): Image => {
+    return { index, label, prediction: -1, ...known, unstable: Number.NaN, seconds: 0 }
+  })
+  const fresh = images.filter((_, place) => candidates[place]?.known === undefined)
+  await attacked(engine, attack, fresh)
+  const right = images.filter(isRight)
+  let open = boundBroken ? right : right.filter(({ broken }) => broken === undefined)
+  yield* answered(images, open, epsilon)
+  for (const step of steps) {
+    await bounded(engine, step, open)
+    const left = open.filter((image) => isRight(image) && !isProved(image) && image.broken === undefined)
+    yield* answered(open, left, epsilon)
+    open = left
+  }
+  if (lastAttack !== null) await attacked(engine, lastAttack, open)
+  yield* answered(open, [], epsilon)
+}
+
+const attacked = async (engine: Engine, attack: Attack | null, images: readonly Image[]): Promise<void> => {
+  if (images.length === 0) return
+  const { predictions, adversarialPredictions, seconds } = await engine.evaluate(indicesOf(images), attack)
+  images.forEach((image, place) => {
+    image.prediction = predictions[place] ?? image.prediction
+    image.seconds += seconds / images.length
+    const into = adversarialPredictions?.[place] ?? image.label
+    if (attack !== null && isRight(image) && into !== image.label) {
+      image.broken ??= { into, by: attackName(attack) }
+    }
+  })
+}
+
+const bounded = async (engine: Engine, step: BoundVerifier, images: readonly Image[]): Promise<void> => {
+  if (images.length === 0) return
+  const { margins, predictions, unstable, seconds } = await engine.bound(step, indicesOf(images))
+  images.forEach((image, place) => {
+    const margin = margins[place] ?? Number.NaN
+    image.prediction = predictions[place] ?? image.prediction
+    image.seconds += seconds / images.length
+    if (Number.isNaN(image.unstable)) image.unstable = unstable
+    if (!((image.bound?.margin ?? Number.NaN) >= margin)) image.bound = { margin, method: step.kind }
+  })
+}
+
+/** The verdicts on those images that are no longer open. */
+function* answered(
+  images: readonly Image[],
+  open: readonly Image[],
+  epsilon: number,
+): Generator<ImageVerdict[]> {
+  const still = new Set(open)
+  const done = images.filter((image) => !still.has(image))
+  if (done.length === 0) return
+  yield done.map((image) => {
+    const { index, label, prediction, bound, unstable, seconds } = image
+    const margin = bound?.margin ?? Number.NaN
+    return { index, label, prediction, ...judge(image, epsilon), margin, unstable, seconds }
+  })
+}
+
+const isRight = ({ prediction, label }: Findings): boolean => prediction === label
+
+const isProved = ({ bound }: Findings): boolean => bound !== undefined && bound.margin > 0
+
+const indicesOf = (images: readonly Image[]): Uint32Array => Uint32Array.from(images, ({ index }) => index)
+
+/** `pgd10`, `pgd50x10`: what `parseAttack` reads. */
+export const attackName = ({ steps, restarts }: Attack): string =>
+  `pgd${steps}${restarts > 1 ? `x${restarts}` : ''}`

@@ -1,0 +1,79 @@
+/** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
+import { parse, shorthand, variants } from '../schemas.js'
+import { alphaCrownKind } from './alphaCrown.js'
+import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
+import { crownKind } from './crown.js'
+import { crownIbpKind } from './crownIbp.js'
+import { intervalKind } from './interval.js'
+import { symbolicKind } from './symbolic.js'
+import type { BoundVerifier } from './verifier.js'
+
+export type { Cascade } from './cascade.js'
+export type { BoundOptions, BoundVerifier } from './verifier.js'
+
+/** A verifier on bounds is a file of its own and a line here, and its method a member of `BoundMethod`. */
+const kinds = {
+  interval: intervalKind,
+  crownIbp: crownIbpKind,
+  symbolic: symbolicKind,
+  crown: crownKind,
+  alphaCrown: alphaCrownKind,
+} as const
+
+/** How a network is verified: by one method of bounds, or by a cascade of them with attacks. */
+export type Verifier = BoundVerifier | Cascade
+
+/** Known verifiers, from cheap to dear, the cascade last. */
+export const verifierNames: readonly Verifier['kind'][] = [
+  ...(Object.keys(kinds) as BoundVerifier['kind'][]),
+  'cascade',
+]
+
+/** Schema of a verifier: `symbolic`, or `{ kind: alphaCrown, iterations: 50 }`. */
+export const verifierSchema = shorthand(
+  variants('kind', [
+    intervalKind.schema,
+    crownIbpKind.schema,
+    symbolicKind.schema,
+    crownKind.schema,
+    alphaCrownKind.schema,
+    cascadeSchema,
+  ]),
+)
+
+/** Any options of any verifier, and its `kind`. */
+export type VerifierOptions = { readonly kind: Verifier['kind'] } & Partial<
+  Omit<BoundVerifier & Cascade, 'kind' | 'memory'>
+> & { readonly memory?: number | string }
+
+/**
+ * A verifier by name, or with options. Where it is given as an option elsewhere, both forms can be written directly.
+ *
+ * `interval`, `crownIbp`, `symbolic` (the paper's, which the column VRA means), `crown` and `alphaCrown` prove by bounds
+ * of one method; `cascade` goes from cheap to dear, with attacks that answer the images they break.
+ *
+ * @throws CoppiceError for an unknown name or option, or a memory of 0.
+ */
+export const verifier = (choice: Verifier['kind'] | VerifierOptions): Verifier =>
+  Object.freeze(parse(verifierSchema, choice, 'verifier'))
+
+/** One line for people: `symbolic`, `alphaCrown with 20 iterations, box not clipped`. */
+export const describeVerifier = (chosen: Verifier): string =>
+  [
+    chosen.kind === 'cascade' ? `cascade (${chosen.steps.join(' → ')})` : chosen.kind,
+    ...(stepsOf(chosen).some(({ kind }) => kind === 'alphaCrown') ? [`${chosen.iterations} iterations`] : []),
+    ...(chosen.intersect ? ['intersected with interval bounds'] : []),
+    ...(chosen.clip ? [] : ['box not clipped to [0,1]']),
+  ].join(', ')
+
+/** The methods of bounds that a verifier tries, in order. */
+export const stepsOf = (chosen: Verifier): BoundVerifier[] =>
+  chosen.kind === 'cascade' ? cascadeSteps(chosen) : [chosen]
+
+/** Estimated cost of verifying one image, in forward passes. */
+export const verificationWork = (chosen: Verifier): number =>
+  stepsOf(chosen).reduce((sum, step) => sum + kinds[step.kind].work(step), 0)
+
+/** Images that are verified at once unless the user says otherwise. */
+export const defaultBatchSize = (chosen: Verifier): number =>
+  Math.min(...stepsOf(chosen).map(({ kind }) => kinds[kind].batchSize))

@@ -1,0 +1,82 @@
+/** The figures of a verification: verified robust accuracy (VRA) and what goes with it, with intervals. */
+import { inspect } from 'node:util'
+import { type Proportion, proportion } from '../evaluation/wilson.js'
+import type { Verifier } from './index.js'
+import type { ImageVerdict, Verdict } from './verdict.js'
+
+export interface Verification {
+  verifier: Verifier
+  /** Half the side of the box, in [0,1] pixels. */
+  epsilon: number
+  /** Images that were judged. */
+  n: number
+  /** Verified robust accuracy: proved right in the whole box. */
+  vra: Proportion
+  /** Where an attack within the box ran: right, and not broken by it. Images that were proved first are not attacked. */
+  era?: Proportion
+  /** Benign accuracy. */
+  accuracy: Proportion
+  /** Images that are right, neither proved nor broken. */
+  unknown: number
+  /** Attacks that ran, by name: `pgd10`, `pgd50x5`. */
+  attacks: string[]
+  /**
+   * Fraction of the neurons before a ReLU that are neither always on nor always off under the (first) method, meaned
+   * over the images that were bounded.
+   */
+  unstable?: number
+  /** Time that the native side took for these images. */
+  seconds: number
+  perSample: VerifiedOutcomes
+}
+
+/** What became of each image, in the order of `indices`; see `ImageVerdict`. */
+export interface VerifiedOutcomes {
+  indices: Uint32Array
+  labels: Uint8Array
+  predictions: Int32Array
+  verdicts: Verdict[]
+  methods: (string | null)[]
+  margins: Float64Array
+  seconds: Float64Array
+}
+
+/** Counts verdicts. */
+export const summarise = (
+  verdicts: readonly ImageVerdict[],
+  { verifier, epsilon, attacks }: Pick<Verification, 'verifier' | 'epsilon' | 'attacks'>,
+): Verification => {
+  const n = verdicts.length
+  const count = (...wanted: Verdict[]): number =>
+    verdicts.filter(({ verdict }) => wanted.includes(verdict)).length
+  const bounded = verdicts.map(({ unstable }) => unstable).filter((share) => !Number.isNaN(share))
+  return {
+    verifier,
+    epsilon,
+    n,
+    vra: proportion(count('verified'), n),
+    ...(attacks.length > 0 && { era: proportion(count('verified', 'unknown'), n) }),
+    accuracy: proportion(count('verified', 'unknown', 'broken'), n),
+    unknown: count('unknown'),
+    attacks,
+    ...(bounded.length > 0 && { unstable: sum(bounded) / bounded.length }),
+    seconds: sum(verdicts.map(({ seconds }) => seconds)),
+    perSample: brief({
+      indices: Uint32Array.from(verdicts, ({ index }) => index),
+      labels: Uint8Array.from(verdicts, ({ label }) => label),
+      predictions: Int32Array.from(verdicts, ({ prediction }) => prediction),
+      verdicts: verdicts.map(({ verdict }) => verdict),
+      methods: verdicts.map(({ method }) => method),
+      margins: Float64Array.from(verdicts, ({ margin }) => margin),
+      seconds: Float64Array.from(verdicts, ({ seconds }) => seconds),
+    }),
+  }
+}
+
+/** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
+const brief = (outcomes: VerifiedOutcomes): VerifiedOutcomes =>
+  Object.defineProperty(outcomes, inspect.custom, {
+    value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
+  })
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

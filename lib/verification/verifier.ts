@@ -1,0 +1,37 @@
+/** What every verifier on bounds must offer, and the options they share. */
+import { z } from 'zod'
+import type { BoundMethod } from '../../bindings/native.js'
+import { byteSize } from '../numbers.js'
+
+/** Options of every verifier. */
+export interface BoundOptions {
+  /** Whether the box around the image is clipped to [0,1], as images are. Default true. */
+  readonly clip: boolean
+  /** Keep the tighter of the method's bounds and interval bounds at every node. Default false: the method alone. */
+  readonly intersect: boolean
+  /** Bytes that bounds may take at once; also written `'2GB'`. Default 512 MiB. Does not change what is proved. */
+  readonly memory: number
+}
+
+/** A way of proving that no image in a box is misclassified: sound bounds of the margins. */
+export interface BoundVerifier extends BoundOptions {
+  readonly kind: BoundMethod
+  /** Of `alphaCrown`: gradient steps for each image. */
+  readonly iterations?: number
+}
+
+/** One kind of verifier: how it is read, told, and what it costs. */
+export interface VerifierKind<Schema extends z.ZodType> {
+  schema: Schema
+  /** Cost for one image in forward passes: an estimate, as it depends on how many neurons are unstable. */
+  work: (options: { iterations?: number }) => number
+  /** Images at once: enough to keep the cores busy, few enough that results come every now and then. */
+  batchSize: number
+}
+
+/** Schemas of `BoundOptions`. */
+export const boundShape = {
+  clip: z.boolean('expected true or false').default(true),
+  intersect: z.boolean('expected true or false').default(false),
+  memory: byteSize.default(512 * 2 ** 20),
+}

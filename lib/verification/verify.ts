@@ -1,0 +1,149 @@
+/** Verified robust accuracy (VRA): for how many images it is proved that nothing in the box fools the network. */
+import type { Dataset } from '../data/dataset.js'
+import { invalid } from '../errors.js'
+import { type Attack, attackSchema, attackWithin } from '../evaluation/attack.js'
+import type { Evaluation } from '../evaluation/evaluate.js'
+import type { Network } from '../networks/network.js'
+import { formatPixels, fractionBetween } from '../numbers.js'
+import { integer, parse, strict } from '../schemas.js'
+import { attackName, type Candidate, type Plan, verifyBatch } from './batch.js'
+import { type Engine, nativeEngine } from './engine.js'
+import { defaultBatchSize, stepsOf, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
+import { summarise, type Verification } from './summary.js'
+import { findingsAt, type ImageVerdict, type Measured, placesOf, requireAgreement } from './verdict.js'
+
+export interface VerifyOptions {
+  /** How: a name such as `crown`, or what `verifier()` gives. Default `symbolic`, the paper's. */
+  verifier?: Verifier | VerifierOptions | Verifier['kind'] | undefined
+  /** Half the side of the box around an image, in [0,1] pixels. */
+  epsilon: number
+  /** Only the first so many images; default all. */
+  images?: number | undefined
+  /**
+   * An attack within the box, on every image that is right; of a cascade, in place of its own on what is not proved.
+   * Its ε must not exceed `epsilon`. Default none, or the cascade's.
+   */
+  attack?: Attack | undefined
+  /** An evaluation of the same images in full precision: what it found need not be found again, and is held against the proofs. */
+  evaluation?: Evaluation | undefined
+  /** Images at once; default 16 to 256, by the verifier. Memory is bounded by the verifier's `memory`, whatever this is. */
+  batchSize?: number | undefined
+  /** Key of the attack's random starts; default 0. */
+  seed?: number | undefined
+  /** Verdicts of an earlier call with the same options: these images are not verified again. */
+  done?: readonly ImageVerdict[] | undefined
+  /** Takes the verdicts as they are reached; awaited, so that it can store them. */
+  onResult?: ((verdicts: readonly ImageVerdict[]) => void | Promise<void>) | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: { images: number; totalImages: number }) => void) | undefined
+}
+
+const schema = strict({
+  verifier: verifierSchema.prefault('symbolic'),
+  epsilon: fractionBetween(0, 1),
+  images: integer(1).optional(),
+  attack: attackSchema.optional(),
+  batchSize: integer(1).optional(),
+  seed: integer(0).default(0),
+})
+
+/**
+ * Verifies a network on images, one verdict each. An image is verified if a sound lower bound of its margin, over the
+ * whole box and with rounding errors subtracted, is greater than 0, and it is right as it is. A proof that an attack
+ * within the box, or the prediction itself, contradicts is an error.
+ *
+ * @throws CoppiceError for wrong options; `ERR_UNSUPPORTED` for an operation that the bounds cannot treat;
+ * `ERR_UNSOUND` where a proof is contradicted; the signal's reason when aborted, which takes effect within one batch
+ */
+export async function verify(
+  network: Network,
+  dataset: Dataset,
+  options: VerifyOptions,
+): Promise<Verification> {
+  const { epsilon, seed = 0, signal } = options
+  return verifyWith(nativeEngine(network, dataset, { epsilon, seed, signal }), dataset, options)
+}
+
+/** `verify` on any engine. */
+export async function verifyWith(
+  engine: Engine,
+  dataset: Pick<Dataset, 'name' | 'length' | 'indices' | 'labels'>,
+  options: VerifyOptions,
+): Promise<Verification> {
+  const { evaluation, done = [], onResult, signal, onProgress, ...rest } = options
+  const settings = parse(schema, rest, 'verify')
+  const { verifier, epsilon } = settings
+  const n = settings.images ?? dataset.length
+  if (n > dataset.length) {
+    throw invalid(`verify.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`)
+  }
+  const plan = planOf(verifier, epsilon, settings.attack)
+  const measured = evaluation === undefined ? undefined : measuredBy(evaluation)
+  const candidates = candidatesOf(dataset, n, plan, verifier.kind === 'cascade', measured)
+  const verdicts = new Map(done.map((verdict) => [verdict.index, verdict]))
+  const missing = candidates.filter(({ index }) => !verdicts.has(index))
+  let finished = n - missing.length
+  const batchSize = settings.batchSize ?? defaultBatchSize(verifier)
+  for (let start = 0; start < missing.length; start += batchSize) {
+    signal?.throwIfAborted()
+    for await (const reached of verifyBatch(engine, plan, missing.slice(start, start + batchSize))) {
+      for (const verdict of reached) verdicts.set(verdict.index, verdict)
+      finished += reached.length
+      await onResult?.(reached)
+      onProgress?.({ images: finished, totalImages: n })
+    }
+  }
+  const judged = candidates.flatMap(({ index }) => verdicts.get(index) ?? [])
+  if (measured !== undefined) requireAgreement(judged, epsilon, measured)
+  const earlier =
+    measured?.attack !== undefined && measured.attack.epsilon <= epsilon ? [measured.attack.name] : []
+  const attacks = [plan.attack, plan.lastAttack].flatMap((attack) =>
+    attack === null ? [] : attackName(attack),
+  )
+  return summarise(judged, { verifier, epsilon, attacks: [...new Set([...earlier, ...attacks])] })
+}
+
+/** What is tried on an image, in the cheapest order that is sound. */
+const planOf = (verifier: Verifier, epsilon: number, attack: Attack | undefined): Plan => {
+  if (attack !== undefined && attack.epsilon > epsilon) {
+    throw invalid(
+      `verify.attack: its eps ${formatPixels(attack.epsilon)} is larger than the ${formatPixels(epsilon)} to be ` +
+        'verified; what it finds would say nothing about the box',
+    )
+  }
+  const steps = stepsOf(verifier)
+  if (verifier.kind !== 'cascade') {
+    return { epsilon, steps, attack: attack ?? null, boundBroken: true, lastAttack: null }
+  }
+  const named = (name: string): Attack | null => (name === 'none' ? null : attackWithin(epsilon, name))
+  const lastAttack = attack ?? named(verifier.attack)
+  return { epsilon, steps, attack: named(verifier.quickAttack), boundBroken: false, lastAttack }
+}
+
+/** The images, and what an evaluation has told of them already. */
+const candidatesOf = (
+  { indices, labels }: Pick<Dataset, 'indices' | 'labels'>,
+  n: number,
+  { attack, epsilon }: Plan,
+  isCascade: boolean,
+  measured: Measured | undefined,
+): Candidate[] => {
+  const places = placesOf(measured?.indices ?? [])
+  const attackedAlready = attack === null || (isCascade && measured?.attack?.epsilon === epsilon)
+  const known = (image: { index: number; label: number }) => {
+    const place = places.get(image.index)
+    if (measured === undefined || place === undefined) return undefined
+    const findings = findingsAt(measured, place, image, epsilon)
+    return attackedAlready || findings.broken !== undefined ? findings : undefined
+  }
+  return Array.from({ length: n }, (_, place) => {
+    const image = { index: indices[place] ?? 0, label: labels[place] ?? 0 }
+    return { ...image, known: known(image) }
+  })
+}
+
+/** An evaluation as something that proofs are held against. */
+export const measuredBy = ({ perSample, attack }: Evaluation): Measured => ({
+  ...perSample,
+  ...(attack && { attack: { epsilon: attack.epsilon, name: attackName(attack) } }),
+})
