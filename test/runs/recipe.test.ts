@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CoppiceError } from '../../lib/errors.js'
 import { networkSpec } from '../../lib/networks/index.js'
+import { mixTrain } from '../../lib/objectives/index.js'
 import { parseRecipe } from '../../lib/runs/recipe.js'
 import { readRecipeFile, setValue } from '../../lib/runs/recipeFile.js'
 import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib/runs/resolve.js'
@@ -139,6 +140,41 @@ describe('resolveRecipe', () => {
       ['trades2', false],
     ])
     expect(branches[0]?.objective).toBeUndefined()
+  })
+})
+
+describe('recipes with objectives on bounds', () => {
+  it('ramp for a part of the epochs unless they say how long', () => {
+    const ramp = (pretrain: object) => resolve({ ...minimal, pretrain }).pretrain.rampEpochs
+    expect(ramp({ objective: 'mixTrain', epochs: 60 })).toBe(20)
+    expect(ramp({ objective: 'ibp', epochs: 60 })).toBe(30)
+    expect(ramp({ objective: 'mixTrain', epochs: 60, rampEpochs: 0 })).toBe(0)
+    expect(ramp({ objective: 'adversarial', epochs: 60 })).toBe(0)
+    expect(ramp({ objective: 'mixTrain', from: 'model.safetensors' })).toBe(0)
+    expect(refusal({ ...minimal, pretrain: { rampEpochs: -1 } })).toContain('recipe.pretrain.rampEpochs')
+  })
+
+  it('stay themselves when they are resolved again', () => {
+    const once = resolve({ ...minimal, pretrain: { objective: 'mixTrain' }, finetune: ['matched', 'ibp'] })
+    expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+  })
+
+  it('fine-tune with another k, recorded in full as another objective', () => {
+    const branches = branchesOf(
+      resolve({
+        ...minimal,
+        pretrain: { objective: 'mixTrain' },
+        finetune: ['matched', { kind: 'mixTrain', k: 1 }, 'mixTrain', 'crownIbp'],
+      }),
+    )
+    expect(branches.map(({ name, matched }) => [name, matched])).toEqual([
+      ['matched', true],
+      ['mixTrain', false],
+      ['mixTrain2', true],
+      ['crownIbp', false],
+    ])
+    expect(branches[1]?.objective).toEqual(mixTrain({ k: 1 }))
+    expect(refusal({ ...minimal, finetune: 'mixTran' })).toContain('did you mean "mixTrain"?')
   })
 })
 

@@ -145,6 +145,25 @@ describe('train', () => {
     expect(warnings[0]).toContain('still at chance')
   })
 
+  it('says once that a ramp was too fast: that what was learned at a small ε collapsed to chance', async () => {
+    const warnings: string[] = []
+    const accuracies: number[] = []
+    await train(await Network.create(tinySpec(), { seed: 1 }), await tinyImages(400), {
+      ...options,
+      objective: adversarial({ epsilon: 0.3, stepSize: 0.2, steps: 5 }),
+      epochs: 12,
+      rampEpochs: 8,
+      onEpoch: ({ accuracy }) => accuracies.push(accuracy),
+      onWarning: (message) => warnings.push(message),
+    })
+    expect(Math.max(...accuracies)).toBeGreaterThan(50)
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(
+      /^training collapsed to chance in epoch \d \(of 12.*ε .*\): try a longer ramp/,
+    )
+    expect(warnings[0]).toContain('rampEpochs: 16')
+  })
+
   it('says when the ramp is longer than the training', async () => {
     const warnings: string[] = []
     await train(await Network.create(tinySpec(), { seed: 1 }), await tinyImages(100), {
