@@ -1,17 +1,15 @@
 /** `coppice describe NETWORK|MODEL`: parameters and multiply-accumulates, node by node. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { CoppiceError } from '../errors.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
-import { parseSpec } from '../networks/parse.js'
-import type { NetworkSpec } from '../networks/spec.js'
 import { describeObjective } from '../objectives/index.js'
 import { remainingMacs, remainingWeights, sparsity } from '../pruning/sparsity.js'
 import { fileLayout, readModel } from '../runs/checkpoint.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
+import { readSpec } from './specs.js'
 import { count, percent, table } from './tables.js'
 
 interface Flags {
@@ -52,14 +50,6 @@ const describeArgument = async (argument: string, options: Omit<Flags, 'json'>):
     )
   }
   return describeNetwork(networkSpec(argument, options))
-}
-
-const readSpec = async (path: string): Promise<NetworkSpec> => {
-  try {
-    return parseSpec(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    throw new CoppiceError('ERR_FILE', `${path}: ${(error as Error).message}`, { cause: error })
-  }
 }
 
 const describeModel = async (path: string): Promise<Described> => {

@@ -7,6 +7,7 @@ import { dataCommand } from './data.js'
 import { describeCommand } from './describe.js'
 import { doctorCommand } from './doctor.js'
 import { evaluateCommand } from './evaluate.js'
+import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
@@ -27,6 +28,7 @@ export const program = (): Command => {
     evaluateCommand(),
     describeCommand(),
     compactCommand(),
+    importCommand(),
     dataCommand(),
     doctorCommand(),
   ]

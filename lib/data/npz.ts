@@ -7,6 +7,7 @@ import { basename } from 'node:path'
 import { unzipSync } from 'fflate'
 import { CoppiceError } from '../errors.js'
 import type { ImageShape } from '../networks/spec.js'
+import { crc32 } from './crc32.js'
 import { type LabelledImages, labelledImages } from './images.js'
 
 interface NpyArray {
@@ -83,18 +84,6 @@ const readChecksums = (archive: Buffer): Map<string, number> => {
     at += 46 + length + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32)
   }
   return checksums
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte
-  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb8_8320 : 0)
-  return value
-})
-
-const crc32 = (bytes: Uint8Array): number => {
-  let crc = -1
-  for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8)
-  return ~crc >>> 0
 }
 
 const channelsFirst = (data: Uint8Array, n: number, pixels: number, channels: number): Uint8Array => {

@@ -1,9 +1,10 @@
 /**
- * Reads pickles as Python 2 wrote them (protocols 0 to 2), which is how CIFAR-10's Python version comes. A pickle is
- * a program for a stack machine; of its instructions only those that build plain data are known here, and the calls
- * it may make are given by the reader's user, so that reading one runs no foreign code.
+ * Reads pickles of the protocols 0 to 2, in which CIFAR-10's Python version and PyTorch's files come. A pickle is a
+ * program for a stack machine; of its instructions only those that build plain data are known here, and the calls it
+ * may make are given by the reader's user, so that reading one runs no foreign code.
  * (Format: Lib/pickletools.py of CPython)
  */
+import { show } from '../numbers.js'
 
 /** What a pickle holds. Byte strings become strings of one character per byte, or stay bytes when they are long. */
 export type PickleValue =
@@ -34,20 +35,39 @@ export class PickleError extends Error {}
 /** Performs the call `callee(...args)` of a pickle, or throws a `PickleError` for one that is not allowed. */
 export type PickleCall = (callee: string, args: PickleValue[]) => PickledObject
 
+/** What a pickle may do besides building plain data. */
+export interface PickleRules {
+  call: PickleCall
+  /** Throws a `PickleError` for a class or function that a pickle may not even name; by default only calls are checked. */
+  name?: (name: string) => void
+  /** What the id of an object that is kept outside the pickle stands for; by default there are none. */
+  persistent?: (id: PickleValue) => PickledObject
+}
+
 /** Byte strings from this length on are kept as bytes: they are pixels, not names. */
 const LONG = 256
+
+/** More instructions than any honest pickle of plain data has; what they build fits the memory. */
+const MOST_INSTRUCTIONS = 4_000_000
 
 /**
  * The value in a pickle.
  *
  * @throws PickleError for a truncated pickle, an unknown instruction, or a call that `call` does not allow.
  */
-export const readPickle = (bytes: Uint8Array, call: PickleCall): PickleValue => {
-  const machine = new Machine(bytes, call)
-  for (;;) {
+export const readPickle = (bytes: Uint8Array, call: PickleCall): PickleValue =>
+  readPickleWith(bytes, { call }).value
+
+/** The value in the pickle that `bytes` begin with, and how many of them it takes. Throws as `readPickle` does. */
+export const readPickleWith = (
+  bytes: Uint8Array,
+  rules: PickleRules,
+): { value: PickleValue; length: number } => {
+  const machine = new Machine(bytes, rules)
+  for (let count = 0; count < MOST_INSTRUCTIONS; count++) {
     const at = machine.position
     const opcode = String.fromCharCode(machine.uint(1))
-    if (opcode === '.') return machine.pop()
+    if (opcode === '.') return { value: machine.pop(), length: machine.position }
     const instruction = INSTRUCTIONS[opcode]
     if (instruction === undefined) {
       const code = opcode.charCodeAt(0).toString(16).padStart(2, '0')
@@ -55,6 +75,7 @@ export const readPickle = (bytes: Uint8Array, call: PickleCall): PickleValue => 
     }
     instruction(machine)
   }
+  throw new PickleError(`it has more than ${MOST_INSTRUCTIONS} instructions`)
 }
 
 class Machine {
@@ -65,7 +86,7 @@ class Machine {
 
   constructor(
     private readonly bytes: Uint8Array,
-    readonly call: PickleCall,
+    readonly rules: PickleRules,
   ) {}
 
   take(count: number): Uint8Array {
@@ -125,7 +146,7 @@ class Machine {
 const INSTRUCTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
   '\x80': (m) => {
     const protocol = m.uint(1)
-    if (protocol > 2) throw new PickleError(`it has the pickle protocol ${protocol}, newer than Python 2's`)
+    if (protocol > 2) throw new PickleError(`it has the pickle protocol ${protocol}; up to 2 can be read`)
   },
   '(': (m) => m.mark(),
   N: (m) => m.push(null),
@@ -135,6 +156,8 @@ const INSTRUCTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
   J: (m) => m.push(m.uint(4) | 0),
   K: (m) => m.push(m.uint(1)),
   M: (m) => m.push(m.uint(2)),
+  '\x8a': (m) => m.push(longNumber(m.take(m.uint(1)))),
+  G: (m) => m.push(Buffer.from(m.take(8)).readDoubleBE()),
   U: (m) => m.push(string(m.take(m.uint(1)))),
   T: (m) => m.push(string(m.take(m.uint(4)))),
   X: (m) => m.push(Buffer.from(m.take(m.uint(4))).toString('utf8')),
@@ -153,14 +176,22 @@ const INSTRUCTIONS: Readonly<Record<string, (machine: Machine) => void>> = {
   r: (m) => m.memo.set(m.uint(4), m.top()),
   h: (m) => m.push(m.recall(m.uint(1))),
   j: (m) => m.push(m.recall(m.uint(4))),
-  c: (m) => m.push(new PickledGlobal(`${m.line()} ${m.line()}`)),
+  c: (m) => {
+    const name = `${m.line()} ${m.line()}`
+    m.rules.name?.(name)
+    m.push(new PickledGlobal(name))
+  },
+  Q: (m) => {
+    if (m.rules.persistent === undefined) throw new PickleError('it refers to objects outside of it')
+    m.push(m.rules.persistent(m.pop()))
+  },
   R: (m) => {
     const args = m.pop()
     const callee = m.pop()
     if (!(callee instanceof PickledGlobal) || !Array.isArray(args)) {
       throw new PickleError('it calls what is no function')
     }
-    m.push(m.call(callee.name, args))
+    m.push(m.rules.call(callee.name, args))
   },
   b: (m) => {
     const state = m.pop()
@@ -189,8 +220,16 @@ const setItems = (machine: Machine, items: PickleValue[]): void => {
 const textNumber = (text: string): number | boolean => {
   if (text === '00' || text === '01') return text === '01'
   const number = Number(text)
-  if (text === '' || !Number.isInteger(number)) throw new PickleError(`"${text}" in it is no whole number`)
+  if (text === '' || !Number.isInteger(number))
+    throw new PickleError(`${show(text)} in it is no whole number`)
   return number
+}
+
+/** A number of any length in two's complement, lowest byte first; as near as a JavaScript number comes. */
+const longNumber = (bytes: Uint8Array): number => {
+  if (bytes.length === 0) return 0
+  const magnitude = bytes.reduceRight((number, byte) => number * 256n + BigInt(byte), 0n)
+  return Number(BigInt.asIntN(8 * bytes.length, magnitude))
 }
 
 export const isPickledObject = (value: PickleValue): value is PickledObject =>
