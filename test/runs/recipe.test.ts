@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CoppiceError } from '../../lib/errors.js'
@@ -140,6 +140,14 @@ describe('resolveRecipe', () => {
       ['trades2', false],
     ])
     expect(branches[0]?.objective).toBeUndefined()
+  })
+})
+
+describe('the recipes that come with the package', () => {
+  const folder = join(__dirname, '../../recipes')
+  it.each(readdirSync(folder))('%s is read without a complaint, and can be resolved', async (file) => {
+    const recipe = await readRecipeFile(join(folder, file))
+    expect(resolve(recipe).pretrain.epochs).toBeGreaterThan(0)
   })
 })
 
