@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { CoppiceError } from '../../lib/errors.js'
-import { settle } from '../../lib/jobs.js'
 import { Network } from '../../lib/networks/network.js'
 import { adversarial, natural } from '../../lib/objectives/index.js'
 import type { TrainCursor } from '../../lib/training/loop.js'
 import { adam, sgd } from '../../lib/training/optimiser.js'
 import { type TrainOptions, train } from '../../lib/training/train.js'
 import { tinyImages, tinySpec } from '../helpers.js'
+import { trainInterrupted } from './interrupted.js'
 
 const options = {
   objective: adversarial({ epsilon: 4 / 255, steps: 2 }),
@@ -60,41 +60,8 @@ describe('train', () => {
       const straight = await Network.create(tinySpec(), { seed: 1 })
       const whole = await train(straight, data, { ...options, optimiser })
 
-      let state = await (await Network.create(tinySpec(), { seed: 1 })).read()
-      let moments: Float32Array[] = []
-      let start: TrainCursor | undefined
-      let summary: unknown
-      for (let attempts = 0; summary === undefined; attempts++) {
-        expect(attempts).toBeLessThan(40)
-        const network = await Network.from(state)
-        for (const [index, arena] of (['moment1', 'moment2'] as const).entries()) {
-          const values = moments[index]
-          if (values !== undefined) await settle(() => network.handle.write(arena, values))
-        }
-        const controller = new AbortController()
-        const save = async (cursor: TrainCursor) => {
-          start = JSON.parse(JSON.stringify(cursor)) as TrainCursor
-          state = await network.read()
-          moments = await Promise.all(
-            (['moment1', 'moment2'] as const).map(
-              async (arena) => (await settle(() => network.handle.read(arena))) as Float32Array,
-            ),
-          )
-          controller.abort()
-        }
-        try {
-          summary = await train(network, data, {
-            ...options,
-            optimiser,
-            start,
-            signal: controller.signal,
-            checkpoint: { dueIn: () => 0, save },
-          })
-        } catch (error) {
-          expect(error).toBe(controller.signal.reason)
-        }
-        network.dispose()
-      }
+      const fresh = await (await Network.create(tinySpec(), { seed: 1 })).read()
+      const { state, summary } = await trainInterrupted(fresh, data, { ...options, optimiser })
       expect(summary).toEqual(whole)
       expect(state.parameters).toEqual(await parameters(straight))
       expect(state.buffers).toEqual((await straight.read()).buffers)

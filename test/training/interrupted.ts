@@ -1,0 +1,49 @@
+/** Training that is stopped after every step, and taken up each time by another network. */
+import { expect } from 'vitest'
+import type { Dataset } from '../../lib/data/dataset.js'
+import { settle } from '../../lib/jobs.js'
+import { Network, type NetworkState } from '../../lib/networks/network.js'
+import type { TrainCursor } from '../../lib/training/loop.js'
+import { type TrainOptions, type TrainSummary, train } from '../../lib/training/train.js'
+
+export async function trainInterrupted(
+  fresh: NetworkState,
+  data: Dataset,
+  options: TrainOptions,
+): Promise<{ state: NetworkState; summary: TrainSummary }> {
+  let state = fresh
+  let moments: Float32Array[] = []
+  let start: TrainCursor | undefined
+  let summary: TrainSummary | undefined
+  for (let attempts = 0; summary === undefined; attempts++) {
+    expect(attempts).toBeLessThan(40)
+    const network = await Network.from(state)
+    for (const [index, arena] of (['moment1', 'moment2'] as const).entries()) {
+      const values = moments[index]
+      if (values !== undefined) await settle(() => network.handle.write(arena, values))
+    }
+    const controller = new AbortController()
+    const save = async (cursor: TrainCursor) => {
+      start = JSON.parse(JSON.stringify(cursor)) as TrainCursor
+      state = await network.read()
+      moments = await Promise.all(
+        (['moment1', 'moment2'] as const).map(
+          async (arena) => (await settle(() => network.handle.read(arena))) as Float32Array,
+        ),
+      )
+      controller.abort()
+    }
+    try {
+      summary = await train(network, data, {
+        ...options,
+        start,
+        signal: controller.signal,
+        checkpoint: { dueIn: () => 0, save },
+      })
+    } catch (error) {
+      expect(error).toBe(controller.signal.reason)
+    }
+    network.dispose()
+  }
+  return { state, summary }
+}
