@@ -15,7 +15,7 @@ export const describeEvent = (event: RunEvent): string | undefined => {
       )
     case 'evaluation': {
       const row = event as unknown as ResultRow
-      return `${row.name}: benign ${formatProportion(row.accuracy)}, ERA ${formatProportion(row.era)} (n = ${row.n})`
+      return `${row.name}: benign ${formatProportion(row.accuracy)}, ERA ${formatProportion(row.era)} (n = ${row.n})${proofs(row)}`
     }
     case 'mismatch':
       return `note: ${event.branch} fine-tunes with ${event.fineTuned}, but the network was trained with ${event.trained}`
@@ -25,6 +25,12 @@ export const describeEvent = (event: RunEvent): string | undefined => {
       return undefined
   }
 }
+
+/** `, VRA 30.2 [26.3, 34.4] by symbolic (n = 500)` for each verifier. */
+const proofs = ({ verifications = [] }: ResultRow): string =>
+  verifications
+    .map(({ verifier, vra, n }) => `, VRA ${formatProportion(vra)} by ${verifier.kind} (n = ${n})`)
+    .join('')
 
 const training = ({ loss, accuracy }: RunEvent): string =>
   `loss ${Number(loss).toFixed(3)}, training accuracy ${Number(accuracy).toFixed(1)} %`

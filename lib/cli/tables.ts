@@ -2,8 +2,10 @@
 import Table from 'cli-table3'
 import { describeAttack } from '../evaluation/attack.js'
 import type { Proportion } from '../evaluation/wilson.js'
+import { formatPixels } from '../numbers.js'
 import { describeObjective } from '../objectives/index.js'
-import type { ResultRow, RunResult } from '../runs/result.js'
+import type { ResultRow, RunResult, VerifiedFigures } from '../runs/result.js'
+import { describeVerifier, type Verifier } from '../verification/index.js'
 import { formatSeconds } from './progress.js'
 
 /** Columns without rules between them, as plain as text allows. */
@@ -47,6 +49,7 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 export const resultTable = (result: RunResult): string => {
   const dense = result.rows.find((row) => row.branch === 'dense')
   const filters = result.rows.some((row) => row.filters !== undefined)
+  const verified = dense?.verifications ?? []
   const validation = result.rows.some((row) => row.validation !== undefined)
   const head = [
     'network',
@@ -58,6 +61,7 @@ export const resultTable = (result: RunResult): string => {
     'benign %',
     'ERA %',
     ...(dense === undefined ? [] : ['ERA kept']),
+    ...verified.flatMap(({ verifier }) => [vraColumn(verifier), 'VRA kept']),
     ...(validation ? ['validation: benign %', 'ERA %'] : []),
   ]
   const rows = result.rows.map((row) => [
@@ -69,7 +73,11 @@ export const resultTable = (result: RunResult): string => {
     fineTuning(row),
     formatProportion(row.accuracy),
     formatProportion(row.era),
-    ...(dense === undefined ? [] : [row === dense ? '' : kept(row, dense)]),
+    ...(dense === undefined ? [] : [row === dense ? '' : kept(row.era, dense.era)]),
+    ...verified.flatMap(({ vra: whole }, index) => {
+      const vra = row.verifications?.[index]?.vra
+      return vra === undefined ? ['', ''] : [formatProportion(vra), row === dense ? '' : kept(vra, whole)]
+    }),
     ...(row.validation
       ? [formatProportion(row.validation.accuracy), formatProportion(row.validation.era)]
       : []),
@@ -82,6 +90,7 @@ export const resultTable = (result: RunResult): string => {
     `${network.name}, ${count(network.parameters)} parameters, on ${data}; trained with ${describeObjective(objective)}.`,
     `ERA under ${describeAttack(attack)}; n = ${n} test images, 95 % intervals, seed ${seed}, ` +
       `${formatSeconds(result.seconds)}.`,
+    ...verified.map(describeProof),
     ...result.warnings.map((warning) => `Warning: ${warning}.`),
   ].join('\n')
 }
@@ -94,5 +103,12 @@ const fineTuning = (row: ResultRow): string => {
   return `${describeObjective(row.objective)}${row.matched === false ? ' (mismatch)' : ''}`
 }
 
-const kept = (row: ResultRow, dense: ResultRow): string =>
-  dense.era.value === 0 ? '' : `${((100 * row.era.value) / dense.era.value).toFixed(0)} %`
+const kept = (now: Proportion, dense: Proportion): string =>
+  dense.value === 0 ? '' : `${((100 * now.value) / dense.value).toFixed(0)} %`
+
+/** The column named VRA is that of `symbolic`, the paper's verifier; others say their name. */
+export const vraColumn = ({ kind }: Verifier): string => (kind === 'symbolic' ? 'VRA %' : `VRA % (${kind})`)
+
+const describeProof = ({ verifier, epsilon, n }: VerifiedFigures): string =>
+  `VRA${verifier.kind === 'symbolic' ? '' : ` (${verifier.kind})`} proved by ${describeVerifier(verifier)}, ` +
+  `eps ${formatPixels(epsilon)}; n = ${n} test images.`

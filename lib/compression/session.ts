@@ -103,9 +103,14 @@ export class Session {
     if (!known) this.event({ event: 'warning', message })
   }
 
-  /** Reports progress of a phase whose images cost `work` each. */
-  progress(label: string, work: number, phase: { done: number; total: number; loss?: number }): void {
-    const fraction = Math.min(1, (this.workDone + phase.done * work) / this.work)
+  /** Reports progress of a phase whose images cost `work` each, after other work `before` that is not counted yet. */
+  progress(
+    label: string,
+    work: number,
+    phase: { done: number; total: number; loss?: number },
+    before = 0,
+  ): void {
+    const fraction = Math.min(1, (this.workDone + before + phase.done * work) / this.work)
     this.hooks.onProgress?.({ label, ...phase, fraction })
   }
 

@@ -1,31 +1,17 @@
-/** The stages of a run: pre-training, one branch of pruning and fine-tuning, the evaluation of one network. */
-import { existsSync } from 'node:fs'
-import type { Device } from '../../bindings/native.js'
-import type { Dataset } from '../data/index.js'
-import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
-import { settle } from '../jobs.js'
-import { describeNetwork } from '../networks/describe.js'
-import { Network } from '../networks/network.js'
+/** The stages of a run: pre-training, and one branch of pruning and fine-tuning. */
 import { describeObjective } from '../objectives/index.js'
-import { remainingMacs, sparsity } from '../pruning/sparsity.js'
 import { readModel, writeModel } from '../runs/checkpoint.js'
-import { readJson, writeJson } from '../runs/json.js'
 import { type Branch, branchesOf } from '../runs/resolve.js'
-import { type OutcomeFile, outcomeFile, type ResultRow } from '../runs/result.js'
+import type { ResultRow } from '../runs/result.js'
 import { FIRST_STEP } from '../training/loop.js'
 import { train } from '../training/train.js'
 import { type CompressStep, compress } from './compress.js'
+import { evaluationStage, type Notes } from './evaluation.js'
 import { planSteps } from './plan.js'
 import type { Place, Session } from './session.js'
-import { evaluationWork, trainingWork } from './work.js'
+import { trainingWork } from './work.js'
 
 const DENSE = 'dense'
-
-/** What a model file of a run remembers of how it came about. */
-interface Notes {
-  branch: string
-  step: CompressStep | null
-}
 
 /** Trains the dense network, or takes it as it is, and evaluates it. */
 export async function pretrainStage(session: Session): Promise<ResultRow> {
@@ -123,89 +109,6 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
     }
   }
   return rows
-}
-
-/** A network that is at hand, and how it came about. */
-interface Held {
-  network: Network
-  notes: Notes
-}
-
-/** Evaluates one network of the run, unless that was done before: the one at hand, or that of its checkpoint. */
-async function evaluationStage(session: Session, name: string, held: Held | undefined): Promise<ResultRow> {
-  const { run, prepared, hooks } = session
-  const { recipe, data } = prepared
-  const { attack, images } = recipe.evaluate
-  const validationImages = data.validation.length
-  const path = run.outcomes(name)
-  let row: ResultRow
-  if (existsSync(path)) {
-    row = ((await readJson(path)) as OutcomeFile).row
-  } else {
-    const { network: subject, notes } = held ?? (await load(run.checkpoint(name), recipe.device))
-    try {
-      const measure = (dataset: Dataset, count: number, before: number): Promise<Evaluation> =>
-        evaluate(subject, dataset, {
-          attack,
-          images: count,
-          batchSize: recipe.evaluate.batchSize,
-          precision: subject.type === 'float64' ? 'fp64' : recipe.evaluate.precision,
-          seed: recipe.seed,
-          signal: hooks.signal,
-          onProgress: ({ samples }) =>
-            session.progress(`evaluate ${name}`, evaluationWork(attack), {
-              done: before + samples,
-              total: images + validationImages,
-            }),
-        })
-      const test = await measure(data.test, images, 0)
-      const validation =
-        validationImages === 0 ? undefined : await measure(data.validation, validationImages, images)
-      row = await describeRow(name, subject, notes, test, validation)
-      await writeJson(path, outcomeFile(row, attack, test), 'compact')
-    } finally {
-      if (held === undefined) subject.dispose()
-    }
-  }
-  session.advance((images + validationImages) * evaluationWork(attack))
-  const told = run.metrics.events.some((event) => event.event === 'evaluation' && event.name === name)
-  if (!told) session.event({ event: 'evaluation', ...row })
-  return row
-}
-
-const load = async (path: string, device: Device): Promise<Held> => {
-  const { notes, ...model } = await readModel(path)
-  return { network: await Network.from(model, { device }), notes: notes as Notes }
-}
-
-const describeRow = async (
-  name: string,
-  network: Network,
-  { branch, step }: Notes,
-  test: Evaluation,
-  validation: Evaluation | undefined,
-): Promise<ResultRow> => {
-  const { spec, parameterLayout: layout } = network
-  const mask = await settle(() => network.handle.read('mask'))
-  const { prunable, macs } = describeNetwork(spec)
-  const zero = sparsity(mask, layout)
-  return {
-    name,
-    branch,
-    sparsity: zero,
-    ...(step && { target: step.target }),
-    ...(step?.filters && { filters: step.filters }),
-    weights: { total: prunable, remaining: Math.round(prunable * (1 - zero)) },
-    macs: { total: macs, remaining: remainingMacs(spec, layout, mask) },
-    objective: step?.objective ?? null,
-    matched: step?.matched ?? null,
-    n: test.n,
-    accuracy: test.accuracy,
-    era: test.era ?? test.accuracy,
-    ...(validation && {
-      validation: { accuracy: validation.accuracy, era: validation.era ?? validation.accuracy },
-    }),
-  }
 }
 
 /** Tells where a branch is fine-tuned under another objective than the network was trained with. */

@@ -1,17 +1,25 @@
 /** How much work a run is, in passes of one image through the network: the measure of its progress. */
 import type { Attack } from '../evaluation/attack.js'
 import { objectiveWork } from '../objectives/index.js'
-import { branchesOf, type ResolvedRecipe } from '../runs/resolve.js'
+import { branchesOf, type ResolvedRecipe, type VerifyPlan } from '../runs/resolve.js'
+import { verificationWork } from '../verification/index.js'
 
 /** Of training on one image. With bounds an estimate: what they cost depends on how many neurons are unstable. */
 export const trainingWork = objectiveWork
 
 export const evaluationWork = ({ steps, restarts }: Attack): number => 1 + restarts * (2 * steps + 1)
 
+/** Of verifying one image with all verifiers. */
+export const verifyWork = ({ verifiers }: VerifyPlan): number =>
+  verifiers.reduce((sum, verifier) => sum + verificationWork(verifier), 0)
+
 /** Work of a whole run. */
 export const totalWork = (recipe: ResolvedRecipe, images: { train: number; validation: number }): number => {
   const { pretrain, prune, evaluate } = recipe
-  const evaluation = (evaluate.images + images.validation) * evaluationWork(evaluate.attack)
+  const { verify } = evaluate
+  const evaluation =
+    (evaluate.images + images.validation) * evaluationWork(evaluate.attack) +
+    (verify === undefined ? 0 : verify.images * verifyWork(verify))
   let work = images.train * pretrain.epochs * trainingWork(pretrain.objective) + evaluation
   if (prune === undefined) return work
   for (const { objective } of branchesOf(recipe)) {

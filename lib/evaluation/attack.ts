@@ -49,6 +49,10 @@ export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack
 export const attackWithin = (epsilon: number, name = 'pgd10'): Attack =>
   parseAttack(name, { epsilon, stepSize: epsilon / 4 || pgd().stepSize })
 
+/** `pgd10`, `pgd50x10`: what `parseAttack` reads. */
+export const attackName = ({ steps, restarts }: Attack): string =>
+  `pgd${steps}${restarts > 1 ? `x${restarts}` : ''}`
+
 /** The short name of an attack, such as `PGD-50x10, eps 8/255`. */
 export const describeAttack = ({ steps, restarts, epsilon }: Attack): string =>
   `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`

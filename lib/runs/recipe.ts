@@ -6,12 +6,13 @@ import { z } from 'zod'
 import type { Device } from '../../bindings/native.js'
 import { attackSchema, parseAttack } from '../evaluation/attack.js'
 import { networkOptionsSchema } from '../networks/options.js'
-import { show } from '../numbers.js'
+import { fractionBetween, show } from '../numbers.js'
 import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { choice, integer, parse, strict, variants } from '../schemas.js'
 import { scheduleSchema } from '../training/schedules.js'
 import { batchSizeSchema, learningRateSchema, rampEpochsSchema, settingsShape } from '../training/settings.js'
+import { verifierSchema } from '../verification/index.js'
 
 const { seed, ...trainingShape } = settingsShape
 const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
@@ -99,6 +100,24 @@ const finetuneSchema = z
   )
   .default(['matched'])
 
+/** How the networks of a run are verified: `symbolic`, a list of verifiers, `none`, or with its ε and images. */
+const verifySchema = z.preprocess(
+  (value) => (typeof value === 'string' || Array.isArray(value) ? { verifiers: value } : value),
+  strict({
+    /** Each gives a column of its own; the one named VRA is that of `symbolic`. */
+    verifiers: z
+      .preprocess(
+        (value) => (value === 'none' ? [] : Array.isArray(value) ? value : [value]),
+        z.array(verifierSchema),
+      )
+      .prefault('symbolic'),
+    /** Default: that of the objective if it is on bounds, else that of the attack. */
+    epsilon: fractionBetween(0, 1).optional(),
+    /** The first so many of the evaluated images; default all of them. */
+    images: integer(1).optional(),
+  }),
+)
+
 const evaluateSchema = strict({
   attack: z
     .preprocess((value) => (typeof value === 'string' ? parseAttack(value) : value), attackSchema)
@@ -107,6 +126,8 @@ const evaluateSchema = strict({
   images: integer(1).optional(),
   batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).default('fp32'),
+  /** Default: `symbolic` where the objective is on bounds, else nothing. */
+  verify: verifySchema.optional(),
 })
 
 const recipeSchema = strict({

@@ -82,6 +82,7 @@ const expand = (target: unknown, key: string): Plain => {
   if (isPlain(target)) return target
   if (typeof target !== 'string') return {}
   if (key === 'attack') return { ...parseAttack(target) }
+  if (key === 'verify') return { verifiers: target }
   return { [key === 'network' ? 'name' : key === 'data' ? 'set' : 'kind']: target }
 }
 

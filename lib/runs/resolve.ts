@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve as absolute } from 'node:path'
 import { CoppiceError, invalid } from '../errors.js'
 import { pgd } from '../evaluation/attack.js'
-import { attackOf } from '../evaluation/evaluate.js'
+import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import { defaultOptimiser, networkSpec } from '../networks/index.js'
 import type { TrainingHistory } from '../networks/network.js'
 import { parseSpec } from '../networks/parse.js'
@@ -12,6 +12,7 @@ import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import { verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
 type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNullable<T[Key]> }
@@ -24,8 +25,11 @@ export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' 
   > &
     OptimiserChoice
   prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
-  evaluate: Filled<Recipe['evaluate'], 'attack' | 'images'>
+  evaluate: Omit<Filled<Recipe['evaluate'], 'attack' | 'images'>, 'verify'> & { verify?: VerifyPlan }
 }
+
+/** How each network of a run is verified. */
+export type VerifyPlan = Filled<NonNullable<Recipe['evaluate']['verify']>, 'epsilon' | 'images'>
 
 /** What the recipe is to be resolved for. */
 export interface Surroundings {
@@ -59,6 +63,7 @@ export function resolveRecipe(
   { testImages, model }: Surroundings,
 ): ResolvedRecipe {
   const { pretrain, prune, evaluate, network } = recipe
+  const { verify: written, ...evaluation } = evaluate
   const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
   const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
@@ -72,6 +77,8 @@ export function resolveRecipe(
   if (images > testImages) {
     throw invalid(`recipe.evaluate.images: ${images} are asked for, but there are ${testImages} test images`)
   }
+  const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
+  const verify = resolveVerify(written, objective, attack.epsilon, images)
   const { prune: _, ...rest } = recipe
   return {
     ...rest,
@@ -95,8 +102,30 @@ export function resolveRecipe(
         augment: prune.augment ?? training.augment,
       },
     }),
-    evaluate: { ...evaluate, images, attack: evaluate.attack ?? attackOf(objective) ?? pgd() },
+    evaluate: { ...evaluation, images, attack, ...(verify && { verify }) },
   }
+}
+
+/** Networks trained on bounds are verified by `symbolic` unless the recipe says otherwise. */
+const resolveVerify = (
+  written: Recipe['evaluate']['verify'],
+  objective: Objective,
+  attackEpsilon: number,
+  evaluated: number,
+): VerifyPlan | undefined => {
+  const proven = provenEpsilon(objective)
+  if (written === undefined && proven === undefined) return undefined
+  const {
+    verifiers = [verifier('symbolic')],
+    epsilon = proven ?? attackEpsilon,
+    images = evaluated,
+  } = written ?? {}
+  if (images > evaluated) {
+    throw invalid(
+      `recipe.evaluate.verify.images: ${images} are asked for, but only ${evaluated} are evaluated`,
+    )
+  }
+  return { verifiers, epsilon, images }
 }
 
 /** The network that a recipe names, for these images. */

@@ -3,6 +3,23 @@ import type { Attack } from '../evaluation/attack.js'
 import type { Evaluation } from '../evaluation/evaluate.js'
 import type { Proportion } from '../evaluation/wilson.js'
 import type { Objective } from '../objectives/index.js'
+import type { Verifier } from '../verification/index.js'
+import type { Verification } from '../verification/summary.js'
+import type { Verdict } from '../verification/verdict.js'
+
+/** What a verifier proved of one network. */
+export interface VerifiedFigures {
+  verifier: Verifier
+  /** Half the side of the box, in [0,1] pixels. */
+  epsilon: number
+  /** Images that were judged: the first so many of the test images. */
+  n: number
+  vra: Proportion
+  /** Images that are right, neither proved nor broken by an attack. */
+  unknown: number
+  /** Fraction of the neurons that are neither always on nor always off, meaned over the images that were bounded. */
+  unstable?: number
+}
 
 /** One network of the run: the dense one, or one branch at one sparsity. */
 export interface ResultRow {
@@ -25,7 +42,11 @@ export interface ResultRow {
   n: number
   accuracy: Proportion
   era: Proportion
-  /** The same figures on the validation images, where there are any. */
+  /** Verified robust accuracy by `symbolic`, the paper's verifier, where it was measured. */
+  vra?: Proportion
+  /** What each verifier proved. */
+  verifications?: VerifiedFigures[]
+  /** Benign accuracy and ERA on the validation images, where there are any. */
   validation?: { accuracy: Proportion; era: Proportion }
 }
 
@@ -54,9 +75,16 @@ export interface OutcomeFile {
   losses: number[]
   adversarialPredictions: number[]
   adversarialLosses: number[]
+  /** By each verifier, of the first images; a margin is null where no bounds were needed. */
+  verifications?: { verifier: string; epsilon: number; verdicts: Verdict[]; margins: (number | null)[] }[]
 }
 
-export const outcomeFile = (row: ResultRow, attack: Attack, { perSample }: Evaluation): OutcomeFile => ({
+export const outcomeFile = (
+  row: ResultRow,
+  attack: Attack,
+  { perSample }: Evaluation,
+  verifications: readonly Verification[],
+): OutcomeFile => ({
   row,
   attack,
   indices: [...perSample.indices],
@@ -65,6 +93,16 @@ export const outcomeFile = (row: ResultRow, attack: Attack, { perSample }: Evalu
   losses: rounded(perSample.losses),
   adversarialPredictions: [...(perSample.adversarialPredictions ?? [])],
   adversarialLosses: rounded(perSample.adversarialLosses ?? new Float32Array(0)),
+  ...(verifications.length > 0 && {
+    verifications: verifications.map(({ verifier, epsilon, perSample: { verdicts, margins } }) => ({
+      verifier: verifier.kind,
+      epsilon,
+      verdicts,
+      margins: Array.from(margins, (margin) =>
+        Number.isFinite(margin) ? Number(margin.toPrecision(7)) : null,
+      ),
+    })),
+  }),
 })
 
 const rounded = (values: Float32Array): number[] =>

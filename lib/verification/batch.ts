@@ -1,5 +1,5 @@
 /** Verifies one batch in the cheapest sound order, and hands over every image as soon as it is answered. */
-import type { Attack } from '../evaluation/attack.js'
+import { type Attack, attackName } from '../evaluation/attack.js'
 import type { Engine } from './engine.js'
 import { type Findings, type ImageVerdict, judge } from './verdict.js'
 import type { BoundVerifier } from './verifier.js'
@@ -44,7 +44,7 @@ export async function* verifyBatch(
   let open = boundBroken ? right : right.filter(({ broken }) => broken === undefined)
   yield* answered(images, open, epsilon)
   for (const step of steps) {
-    await bounded(engine, step, open)
+    await bounded(engine, step, epsilon, open)
     const left = open.filter((image) => isRight(image) && !isProved(image) && image.broken === undefined)
     yield* answered(open, left, epsilon)
     open = left
@@ -60,15 +60,18 @@ const attacked = async (engine: Engine, attack: Attack | null, images: readonly 
     image.prediction = predictions[place] ?? image.prediction
     image.seconds += seconds / images.length
     const into = adversarialPredictions?.[place] ?? image.label
-    if (attack !== null && isRight(image) && into !== image.label) {
-      image.broken ??= { into, by: attackName(attack) }
-    }
+    if (attack !== null && isRight(image) && into !== image.label) image.broken ??= attackName(attack)
   })
 }
 
-const bounded = async (engine: Engine, step: BoundVerifier, images: readonly Image[]): Promise<void> => {
+const bounded = async (
+  engine: Engine,
+  step: BoundVerifier,
+  epsilon: number,
+  images: readonly Image[],
+): Promise<void> => {
   if (images.length === 0) return
-  const { margins, predictions, unstable, seconds } = await engine.bound(step, indicesOf(images))
+  const { margins, predictions, unstable, seconds } = await engine.bound(step, epsilon, indicesOf(images))
   images.forEach((image, place) => {
     const margin = margins[place] ?? Number.NaN
     image.prediction = predictions[place] ?? image.prediction
@@ -99,7 +102,3 @@ const isRight = ({ prediction, label }: Findings): boolean => prediction === lab
 const isProved = ({ bound }: Findings): boolean => bound !== undefined && bound.margin > 0
 
 const indicesOf = (images: readonly Image[]): Uint32Array => Uint32Array.from(images, ({ index }) => index)
-
-/** `pgd10`, `pgd50x10`: what `parseAttack` reads. */
-export const attackName = ({ steps, restarts }: Attack): string =>
-  `pgd${steps}${restarts > 1 ? `x${restarts}` : ''}`

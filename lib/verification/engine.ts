@@ -15,6 +15,7 @@ export interface Engine {
   ): Promise<Pick<EvaluateResult, 'predictions' | 'adversarialPredictions' | 'seconds'>>
   bound(
     verifier: BoundVerifier,
+    epsilon: number,
     indices: Uint32Array,
   ): Promise<Pick<VerifyResult, 'predictions' | 'margins' | 'unstable' | 'seconds'>>
 }
@@ -22,7 +23,7 @@ export interface Engine {
 export const nativeEngine = (
   network: Network,
   dataset: Dataset,
-  { epsilon, seed, signal }: { epsilon: number; seed: number; signal: AbortSignal | undefined },
+  { seed, signal }: { seed: number; signal: AbortSignal | undefined },
 ): Engine => ({
   evaluate: (indices, attack) => {
     const request = {
@@ -34,7 +35,7 @@ export const nativeEngine = (
     }
     return settle(() => addon().evaluate(network.handle, dataset.handle, request, null), signal)
   },
-  bound: ({ kind, clip, intersect, memory, iterations = 0 }, indices) => {
+  bound: ({ kind, clip, intersect, memory, iterations = 0 }, epsilon, indices) => {
     const bounds = { method: kind, epsilon, clip, intersect, memory, iterations }
     const request = { ...bounds, indices, batchSize: indices.length }
     return settle(() => addon().verify(network.handle, dataset.handle, request, null), signal)

@@ -1,4 +1,5 @@
 /** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
+import type { z } from 'zod'
 import { parse, shorthand, variants } from '../schemas.js'
 import { alphaCrownKind } from './alphaCrown.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
@@ -30,7 +31,7 @@ export const verifierNames: readonly Verifier['kind'][] = [
 ]
 
 /** Schema of a verifier: `symbolic`, or `{ kind: alphaCrown, iterations: 50 }`. */
-export const verifierSchema = shorthand(
+export const verifierSchema: z.ZodType<Verifier> = shorthand(
   variants('kind', [
     intervalKind.schema,
     crownIbpKind.schema,

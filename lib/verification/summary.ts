@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { type Proportion, proportion } from '../evaluation/wilson.js'
 import type { Verifier } from './index.js'
-import type { ImageVerdict, Verdict } from './verdict.js'
+import type { ImageVerdict, Verdict, VerifiedOutcomes } from './verdict.js'
 
 export interface Verification {
   verifier: Verifier
@@ -27,18 +27,8 @@ export interface Verification {
   unstable?: number
   /** Time that the native side took for these images. */
   seconds: number
+  /** What became of each image. */
   perSample: VerifiedOutcomes
-}
-
-/** What became of each image, in the order of `indices`; see `ImageVerdict`. */
-export interface VerifiedOutcomes {
-  indices: Uint32Array
-  labels: Uint8Array
-  predictions: Int32Array
-  verdicts: Verdict[]
-  methods: (string | null)[]
-  margins: Float64Array
-  seconds: Float64Array
 }
 
 /** Counts verdicts. */
@@ -68,6 +58,7 @@ export const summarise = (
       verdicts: verdicts.map(({ verdict }) => verdict),
       methods: verdicts.map(({ method }) => method),
       margins: Float64Array.from(verdicts, ({ margin }) => margin),
+      unstable: Float64Array.from(verdicts, ({ unstable }) => unstable),
       seconds: Float64Array.from(verdicts, ({ seconds }) => seconds),
     }),
   }

@@ -1,5 +1,6 @@
 /** What is known of one image, and the one rule about it: verified ⇒ not broken by any attack ⇒ correct. */
 import { CoppiceError } from '../errors.js'
+import { type Attack, attackName } from '../evaluation/attack.js'
 import { formatPixels } from '../numbers.js'
 
 /**
@@ -28,13 +29,42 @@ export interface ImageVerdict {
   seconds: number
 }
 
+/** Verdicts image by image, of the images in the order of `indices`. */
+export interface VerifiedOutcomes {
+  indices: Uint32Array
+  labels: Uint8Array
+  predictions: Int32Array
+  verdicts: Verdict[]
+  methods: (string | null)[]
+  /** NaN where no bounds were needed. */
+  margins: Float64Array
+  /** NaN likewise. */
+  unstable: Float64Array
+  seconds: Float64Array
+}
+
+/** The outcomes as one entry an image: what `verify` takes as `done`. */
+export const verdictsOf = (outcomes: VerifiedOutcomes): ImageVerdict[] => {
+  const { labels, predictions, verdicts, methods, margins, unstable, seconds } = outcomes
+  return Array.from(outcomes.indices, (index, place) => ({
+    index,
+    label: labels[place] ?? 0,
+    prediction: predictions[place] ?? 0,
+    verdict: verdicts[place] ?? 'unknown',
+    method: methods[place] ?? null,
+    margin: margins[place] ?? Number.NaN,
+    unstable: unstable[place] ?? Number.NaN,
+    seconds: seconds[place] ?? 0,
+  }))
+}
+
 /** What has been found out about an image. */
 export interface Findings {
   index: number
   label: number
   prediction: number
-  /** The class that an attack within the box turned it into, and the attack. */
-  broken?: { into: number; by: string }
+  /** The attack within the box that broke it. */
+  broken?: string | undefined
   /** The best margin and the method that gave it. */
   bound?: { margin: number; method: string }
 }
@@ -46,7 +76,7 @@ export const judge = (findings: Findings, epsilon: number): Pick<ImageVerdict, '
   if (proved) requireSound(findings, bound, epsilon)
   if (prediction !== label) return { verdict: 'misclassified', method: null }
   if (proved) return { verdict: 'verified', method: bound.method }
-  if (broken !== undefined) return { verdict: 'broken', method: broken.by }
+  if (broken !== undefined) return { verdict: 'broken', method: broken }
   return { verdict: 'unknown', method: bound?.method ?? null }
 }
 
@@ -59,28 +89,58 @@ const requireSound = (
   if (prediction === label && broken === undefined) return
   const contradiction =
     prediction === label
-      ? `${broken?.by} found an image within it that is taken for class ${broken?.into}`
+      ? `${broken} found one that is taken for another`
       : `the image itself is taken for class ${prediction}`
   throw new CoppiceError(
     'ERR_UNSOUND',
-    `image ${index}: ${method} proves class ${label} with a margin of ${margin.toPrecision(3)} at eps ` +
-      `${formatPixels(epsilon)}, but ${contradiction}; this is a defect of Coppice, and none of its proofs here ` +
-      'can be trusted',
+    `image ${index}: ${method} proves class ${label} with a margin of ${margin.toPrecision(3)} for all images ` +
+      `within eps ${formatPixels(epsilon)}, but ${contradiction}; this is a defect of Coppice, and none of its ` +
+      'proofs of this network can be trusted',
   )
 }
 
-/** An evaluation of the same network on the same images, as `evaluate` gives it and a run records it. */
+/** What was measured on the same network and images by other means. */
 export interface Measured {
+  /** ε of the attack, where there was one. */
+  epsilon: number
+  images: ReadonlyMap<number, { prediction: number; broken?: string | undefined }>
+}
+
+/** An evaluation's outcomes, as `evaluate` gives them and a run records them. */
+export interface Outcomes {
   indices: ArrayLike<number>
+  labels: ArrayLike<number>
   predictions: ArrayLike<number>
   adversarialPredictions?: ArrayLike<number> | undefined
-  /** ε of the attack, and how it is called. */
-  attack?: { epsilon: number; name: string } | undefined
+}
+
+/** What an evaluation, with an attack or without, says of each image. */
+export const measuredBy = (outcomes: Outcomes, attack: Attack | undefined): Measured => {
+  const { indices, labels, predictions, adversarialPredictions } = outcomes
+  const images = Array.from(indices, (index, place) => {
+    const prediction = predictions[place] ?? -1
+    const into = adversarialPredictions?.[place]
+    const broken = attack && into !== undefined && prediction === labels[place] && into !== prediction
+    return [index, { prediction, broken: broken ? attackName(attack) : undefined }] as const
+  })
+  return { epsilon: attack?.epsilon ?? 0, images: new Map(images) }
+}
+
+/** What is known of an image in the box of `epsilon`. An attack in [0,1] stays in a box that isn't clipped, too. */
+export const knownOf = (
+  { epsilon: attacked, images }: Measured,
+  { index, label }: { index: number; label: number },
+  epsilon: number,
+): Findings | undefined => {
+  const known = images.get(index)
+  if (known === undefined) return undefined
+  const { prediction, broken } = known
+  return { index, label, prediction, broken: attacked <= epsilon ? broken : undefined }
 }
 
 /**
- * Holds verdicts at `epsilon` against an evaluation: what is verified must be right, and unbroken by an attack of the
- * same ε or a smaller one. (An attack stays in [0,1]; a box that is not clipped contains its box too.)
+ * Holds verdicts at `epsilon` against what else was measured: what is verified must be right, and unbroken by an attack
+ * of the same ε or a smaller one.
  *
  * @throws CoppiceError `ERR_UNSOUND` that names the first image for which that is not so
  */
@@ -89,29 +149,28 @@ export const requireAgreement = (
   epsilon: number,
   measured: Measured,
 ): void => {
-  const places = placesOf(measured.indices)
   for (const verdict of verdicts) {
-    const place = places.get(verdict.index)
-    if (place === undefined || verdict.verdict !== 'verified') continue
-    const found = findingsAt(measured, place, verdict, epsilon)
-    judge({ ...found, bound: { margin: verdict.margin, method: verdict.method ?? 'a verifier' } }, epsilon)
+    const known = knownOf(measured, verdict, epsilon)
+    if (known === undefined || verdict.verdict !== 'verified') continue
+    judge({ ...known, bound: { margin: verdict.margin, method: verdict.method ?? 'a verifier' } }, epsilon)
   }
 }
 
-/** What an evaluation says of an image. */
-export const findingsAt = (
-  { predictions, adversarialPredictions, attack }: Measured,
-  place: number,
-  { index, label }: { index: number; label: number },
-  epsilon: number,
-): Findings => {
-  const prediction = predictions[place] ?? -1
-  const into = adversarialPredictions?.[place]
-  const within = attack !== undefined && attack.epsilon <= epsilon
-  const broken = within && into !== undefined && prediction === label && into !== label
-  return { index, label, prediction, ...(broken && { broken: { into, by: attack.name } }) }
+/** Holds verifications of the same network and images against each other: what one broke no other may have proved. */
+export const requireConsistent = (
+  verifications: readonly { epsilon: number; perSample: VerifiedOutcomes }[],
+): void => {
+  const all = verifications.map(({ epsilon, perSample }) => ({ epsilon, verdicts: verdictsOf(perSample) }))
+  for (const one of all) {
+    const images = one.verdicts.map(({ index, prediction, verdict, method }) => {
+      return [
+        index,
+        { prediction, broken: verdict === 'broken' ? (method ?? 'an attack') : undefined },
+      ] as const
+    })
+    const measured = { epsilon: one.epsilon, images: new Map(images) }
+    for (const other of all) {
+      if (other !== one) requireAgreement(other.verdicts, other.epsilon, measured)
+    }
+  }
 }
-
-/** Where each image lies in a list of indices. */
-export const placesOf = (indices: ArrayLike<number>): Map<number, number> =>
-  new Map(Array.from(indices, (index, place) => [index, place]))

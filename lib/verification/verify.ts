@@ -1,16 +1,16 @@
 /** Verified robust accuracy (VRA): for how many images it is proved that nothing in the box fools the network. */
 import type { Dataset } from '../data/dataset.js'
 import { invalid } from '../errors.js'
-import { type Attack, attackSchema, attackWithin } from '../evaluation/attack.js'
+import { type Attack, attackName, attackSchema, attackWithin } from '../evaluation/attack.js'
 import type { Evaluation } from '../evaluation/evaluate.js'
 import type { Network } from '../networks/network.js'
 import { formatPixels, fractionBetween } from '../numbers.js'
 import { integer, parse, strict } from '../schemas.js'
-import { attackName, type Candidate, type Plan, verifyBatch } from './batch.js'
+import { type Candidate, type Plan, verifyBatch } from './batch.js'
 import { type Engine, nativeEngine } from './engine.js'
 import { defaultBatchSize, stepsOf, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
 import { summarise, type Verification } from './summary.js'
-import { findingsAt, type ImageVerdict, type Measured, placesOf, requireAgreement } from './verdict.js'
+import { type ImageVerdict, knownOf, type Measured, measuredBy, requireAgreement } from './verdict.js'
 
 export interface VerifyOptions {
   /** How: a name such as `crown`, or what `verifier()` gives. Default `symbolic`, the paper's. */
@@ -60,8 +60,8 @@ export async function verify(
   dataset: Dataset,
   options: VerifyOptions,
 ): Promise<Verification> {
-  const { epsilon, seed = 0, signal } = options
-  return verifyWith(nativeEngine(network, dataset, { epsilon, seed, signal }), dataset, options)
+  const { seed = 0, signal } = options
+  return verifyWith(nativeEngine(network, dataset, { seed, signal }), dataset, options)
 }
 
 /** `verify` on any engine. */
@@ -78,7 +78,7 @@ export async function verifyWith(
     throw invalid(`verify.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`)
   }
   const plan = planOf(verifier, epsilon, settings.attack)
-  const measured = evaluation === undefined ? undefined : measuredBy(evaluation)
+  const measured = evaluation === undefined ? undefined : measuredBy(evaluation.perSample, evaluation.attack)
   const candidates = candidatesOf(dataset, n, plan, verifier.kind === 'cascade', measured)
   const verdicts = new Map(done.map((verdict) => [verdict.index, verdict]))
   const missing = candidates.filter(({ index }) => !verdicts.has(index))
@@ -96,11 +96,11 @@ export async function verifyWith(
   const judged = candidates.flatMap(({ index }) => verdicts.get(index) ?? [])
   if (measured !== undefined) requireAgreement(judged, epsilon, measured)
   const earlier =
-    measured?.attack !== undefined && measured.attack.epsilon <= epsilon ? [measured.attack.name] : []
-  const attacks = [plan.attack, plan.lastAttack].flatMap((attack) =>
+    evaluation?.attack !== undefined && evaluation.attack.epsilon <= epsilon ? evaluation.attack : null
+  const attacks = [earlier, plan.attack, plan.lastAttack].flatMap((attack) =>
     attack === null ? [] : attackName(attack),
   )
-  return summarise(judged, { verifier, epsilon, attacks: [...new Set([...earlier, ...attacks])] })
+  return summarise(judged, { verifier, epsilon, attacks: [...new Set(attacks)] })
 }
 
 /** What is tried on an image, in the cheapest order that is sound. */
@@ -128,22 +128,13 @@ const candidatesOf = (
   isCascade: boolean,
   measured: Measured | undefined,
 ): Candidate[] => {
-  const places = placesOf(measured?.indices ?? [])
-  const attackedAlready = attack === null || (isCascade && measured?.attack?.epsilon === epsilon)
+  const attackedAlready = attack === null || (isCascade && measured?.epsilon === epsilon)
   const known = (image: { index: number; label: number }) => {
-    const place = places.get(image.index)
-    if (measured === undefined || place === undefined) return undefined
-    const findings = findingsAt(measured, place, image, epsilon)
-    return attackedAlready || findings.broken !== undefined ? findings : undefined
+    const findings = measured && knownOf(measured, image, epsilon)
+    return attackedAlready || findings?.broken !== undefined ? findings : undefined
   }
   return Array.from({ length: n }, (_, place) => {
     const image = { index: indices[place] ?? 0, label: labels[place] ?? 0 }
     return { ...image, known: known(image) }
   })
 }
-
-/** An evaluation as something that proofs are held against. */
-export const measuredBy = ({ perSample, attack }: Evaluation): Measured => ({
-  ...perSample,
-  ...(attack && { attack: { epsilon: attack.epsilon, name: attackName(attack) } }),
-})

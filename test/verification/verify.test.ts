@@ -68,7 +68,7 @@ const oracle = (asked: string[] = [], known: readonly Truth[] = truths): Engine 
         seconds: indices.length,
       }
     },
-    bound: async ({ kind }, indices) => {
+    bound: async ({ kind }, _epsilon, indices) => {
       asked.push(`${kind} ${places(indices)}`)
       return {
         predictions: predict(indices),
@@ -175,7 +175,7 @@ describe('the invariant verified ⇒ not broken ⇒ correct', () => {
   it('is an error where it does not hold, which names the image', async () => {
     await expect(run({ attack: pgd({ epsilon }) }, [], unsound)).rejects.toMatchObject({
       code: 'ERR_UNSOUND',
-      message: expect.stringMatching(/image 101: symbolic proves class 3 .* pgd10 found .* class 2/),
+      message: expect.stringMatching(/image 101: symbolic proves class 3 .* eps 2\/255, but pgd10 found/),
     })
   })
 
@@ -209,8 +209,8 @@ describe('the invariant verified ⇒ not broken ⇒ correct', () => {
     const engine = oracle()
     const wrong: Engine = {
       ...engine,
-      bound: async (verifier, indices) => ({
-        ...(await engine.bound(verifier, indices)),
+      bound: async (verifier, box, indices) => ({
+        ...(await engine.bound(verifier, box, indices)),
         predictions: new Int32Array(indices.length).fill(7),
       }),
     }
