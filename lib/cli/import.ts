@@ -7,6 +7,7 @@ import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { fileLayout, writeModel } from '../runs/checkpoint.js'
 import { readTorchModel, type TorchModel } from '../torch/import.js'
+import { printable } from '../torch/match.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
 import { readSpec } from './specs.js'
@@ -89,7 +90,7 @@ type Value = Omit<TorchModel, 'model'> & {
 
 const asText = (value: Value): string => {
   const rows = value.tensors.map(({ name, type, shape, target }) => [
-    name,
+    printable(name),
     shape.join('×') || 'scalar',
     type,
     target ?? '(not needed)',

@@ -113,5 +113,5 @@ const list = (tensors: readonly { name: string; shape: readonly number[] }[]): s
   return `${first.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-/** A name as the file has it, without what would break the line. */
-const printable = (name: string): string => JSON.stringify(name.slice(0, 100)).slice(1, -1)
+/** A name as the file has it, without what would break a line or talk to a terminal. */
+export const printable = (name: string): string => JSON.stringify(name.slice(0, 100)).slice(1, -1)

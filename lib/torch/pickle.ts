@@ -128,7 +128,8 @@ const rebuildTensor = (args: PickleValue[]): TorchTensor => {
   if (!shape.includes(0) && !(last < storage.length)) {
     throw new PickleError(`a tensor in it of shape [${list(shape)}] reaches beyond its storage`)
   }
-  return new TorchTensor(storage, offset, shape, strides)
+  // Copies: the pickle could change its lists afterwards.
+  return new TorchTensor(storage, offset, [...shape], [...strides])
 }
 
 /** Id: 'storage', class, key, where it was ('cuda:0', not minded), elements; old files also have views of storages. */

@@ -24,7 +24,7 @@ describe('coppice', () => {
   it('shows help without arguments, and its version', async () => {
     const help = await coppice()
     expect(help).toMatchObject({ code: 0, stderr: '' })
-    for (const command of ['run', 'resume', 'evaluate', 'describe', 'compact', 'data', 'doctor']) {
+    for (const command of ['run', 'resume', 'evaluate', 'describe', 'compact', 'import', 'data', 'doctor']) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
     }
     expect((await coppice('--version')).stdout.trim()).toBe(version)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PickleError, readPickle } from '../../lib/data/pickle.js'
+import { PickleError, type PickleRules, readPickle, readPickleWith } from '../../lib/data/pickle.js'
 import { PickledArray, rebuildArray } from '../../lib/data/pickledArray.js'
 import { pickle } from './pickles.js'
 
@@ -42,6 +42,30 @@ describe('pickles', () => {
     expect(() => read(reconstruct)).toThrow(/not allowed/)
     expect(() => read(latin1('\x80\x02cos\nsystem\nU\x01x\x81.'))).toThrow(/unknown instruction 0x81 at byte/)
     expect(() => read(latin1('\x80\x02K\x01K\x02R.'))).toThrow(/calls what is no function/)
+  })
+
+  it('hold floating-point and long numbers', () => {
+    const values = read(
+      latin1('\x80\x02](G\x3f\xe0\x00\x00\x00\x00\x00\x00\x8a\x00\x8a\x01\xfe\x8a\x05\x00\x00\x00\x00\x01e.'),
+    )
+    expect(values).toEqual([0.5, 0, -2, 2 ** 32])
+  })
+
+  it('may follow one another, name only what the rules allow, and refer to objects kept elsewhere', () => {
+    const kept = { setState: () => undefined }
+    const rules: PickleRules = {
+      call: () => kept,
+      name: (name) => {
+        if (name !== 'good name') throw new PickleError(`no ${name}`)
+      },
+      persistent: (id) => (id === 7 ? kept : { setState: () => undefined }),
+    }
+    const bytes = latin1('\x80\x02K\x07Q.\x80\x02cgood\nname\n.')
+    const { value, length } = readPickleWith(bytes, rules)
+    expect(value).toBe(kept)
+    expect(readPickleWith(bytes.subarray(length), rules)).toMatchObject({ value: { name: 'good name' } })
+    expect(() => readPickleWith(latin1('cevil\nname\n0.'), rules)).toThrow('no evil name')
+    expect(() => read(latin1('K\x07Q.'))).toThrow(/refers to objects outside/)
   })
 
   it.each([

@@ -62,6 +62,7 @@ const twoWeights = network([
   { op: 'flatten', name: 'flatten' },
   { op: 'linear', name: 'fc', features: 2, bias: false },
 ])
+const latin1 = (text: string): Piece => Buffer.from(text, 'latin1')
 const four = Float32Array.of(1, -2, 3.5, 0.25)
 /** A state dict of those weights. */
 const honest = dictionary({ 'fc.weight': tensor(storage({ length: 4 }), [2, 2], [2, 1]) })
@@ -390,6 +391,25 @@ describe('a hostile file', () => {
   ])('is refused: %s', async (_, value, message) => {
     const file = zipFile(dictionary({ 'fc.weight': value }), { 0: bytesOf(four) })
     expect(await refusal(file)).toMatch(message)
+  })
+
+  it('cannot change the shape of a tensor once it is checked', async () => {
+    const changed = Buffer.concat([
+      latin1('}('),
+      text('fc.weight'),
+      named('torch._utils', '_rebuild_tensor_v2'),
+      latin1('('),
+      storage({ length: 4 }),
+      integer(0),
+      latin1(']q\x05(K\x02K\x02e'),
+      tuple(integer(2), integer(1)),
+      latin1('tR'),
+      text('later'),
+      latin1('h\x05K\x09a'),
+      latin1('u'),
+    ])
+    const { tensors } = await read(zipFile(changed, { 0: bytesOf(four) }), twoWeights)
+    expect(tensors).toMatchObject([{ shape: [2, 2] }])
   })
 
   it('is refused when two tensors disagree about a storage', async () => {
