@@ -239,6 +239,8 @@ export interface VerifyResult {
   predictions: Int32Array
   /** Fraction of the neurons before a ReLU that are neither always on nor always off, meaned over the images. */
   unstable: number
+  /** Multiply-accumulates of all backward passes. */
+  macs: number
   seconds: number
 }
 
@@ -335,7 +337,7 @@ export interface NativeAddon {
     network: NativeNetwork,
     batch: NativeBatch,
     options: NativeBounds & { sound: boolean },
-  ): NativeJob<{ margins: Floats; unstable: number }>
+  ): NativeJob<{ margins: Floats; unstable: number; macs: number }>
 
   /** Logits [n, classes]; `training` uses batch statistics (and updates the running ones, as a training pass does). */
   forward(

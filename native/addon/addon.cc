@@ -5,6 +5,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "addon/bound_jobs.h"
 #include "addon/errors.h"
 #include "addon/handles.h"
 #include "addon/jobs.h"
@@ -89,6 +90,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_function("backward", start_backward);
   export_function("step", start_step);
   export_function("attack", start_attack);
+  export_function("verify", start_verify);
+  export_function("bounds", start_bounds);
+  export_function("margins", start_margins);
   return exports;
 }
 

@@ -41,12 +41,31 @@ Operation read_operation(const Reader& node) {
   node["op"].refuse("a known operation");
 }
 
+BoundMethod read_bound_method(const Reader& method) {
+  const std::string name = method.text();
+  if (name == "interval") return BoundMethod::kInterval;
+  if (name == "crownIbp") return BoundMethod::kCrownIbp;
+  if (name == "symbolic") return BoundMethod::kSymbolic;
+  if (name == "crown") return BoundMethod::kCrown;
+  if (name == "alphaCrown") return BoundMethod::kAlphaCrown;
+  method.refuse("interval, crownIbp, symbolic, crown or alphaCrown");
+}
+
 Objective read_objective(const Reader& objective) {
   const std::string kind = objective["kind"].text();
   if (kind == "natural") return Natural{};
   if (kind == "adversarial") return Adversarial{read_attack(objective["attack"])};
   if (kind == "trades") return Trades{read_attack(objective["attack"]), objective["beta"].number(0, 1e6)};
-  objective["kind"].refuse("natural, adversarial or trades");
+  if (kind == "verified") {
+    const BoundMethod bound = read_bound_method(objective["bound"]);
+    if (bound == BoundMethod::kAlphaCrown)
+      objective["bound"].refuse("interval, crownIbp, symbolic or crown");
+    const std::string gradient = objective["gradient"].text();
+    if (gradient != "full" && gradient != "detached") objective["gradient"].refuse("full or detached");
+    return Verified{bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, 1'000'000),
+                    gradient == "detached"};
+  }
+  objective["kind"].refuse("natural, adversarial, trades or verified");
 }
 
 /// Sample indices, each within the data set.
@@ -167,6 +186,8 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
   plan.optimiser = read_optimiser(request["optimiser"]);
   plan.learning_rates = read_per_step(request["learningRates"], plan.steps(), 0, 1e6);
   plan.epsilon_factors = read_per_step(request["epsilonFactors"], plan.steps(), 0, 1);
+  plan.clean_weights = read_per_step(request["cleanWeights"], plan.steps(), 0, 1e6);
+  plan.robust_weights = read_per_step(request["robustWeights"], plan.steps(), 0, 1e6);
   plan.steps_taken = request["stepsTaken"].integer(0, int64_t{1} << 53);
   if (const Reader augmentation = request["augmentation"]; !augmentation.missing())
     plan.augmentation = Augmentation{augmentation["pad"].integer(0, 1024), augmentation["flip"].flag()};
@@ -187,6 +208,32 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
     learn["kind"].refuse("weights or scores");
   }
   return plan;
+}
+
+BoxSettings read_box(const Reader& options) {
+  return {options["epsilon"].number(0, 1), options["clip"].flag()};
+}
+
+BoundSettings read_bounds(const Reader& options, bool sound) {
+  BoundSettings settings{read_bound_method(options["method"])};
+  settings.intersect = options["intersect"].flag();
+  settings.sound = sound;
+  settings.memory = options["memory"].integer(1, int64_t{1} << 53);
+  settings.iterations = options["iterations"].integer(0, 1'000'000);
+  return settings;
+}
+
+int read_node(const Reader& name, const Graph& graph) {
+  const std::string wanted = name.text();
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (graph.nodes[i].name == wanted) return static_cast<int>(i);
+  name.refuse("the name of a node");
+}
+
+VerifyPlan read_verify_plan(const Reader& request, const Network& network, const Dataset& dataset) {
+  require_fit(network, dataset);
+  return {read_indices(request["indices"], dataset), request["batchSize"].integer(1, kLargestSize),
+          read_box(request), read_bounds(request, true)};
 }
 
 EvaluatePlan read_evaluate_plan(const Reader& request, const Network& network, const Dataset& dataset) {

@@ -66,7 +66,12 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
         make_batch(dataset, order.narrow(0, begin, size), plan.augmentation, plan.key, network.type);
     network.gradients.zero_();
     const Weights trainable = network.trainable_weights();
-    const PassSettings settings{plan.compute, plan.epsilon_factors[result.steps], plan.key};
+    const PassSettings settings{plan.compute,
+                                plan.key,
+                                plan.epsilon_factors[result.steps],
+                                plan.clean_weights[result.steps],
+                                plan.robust_weights[result.steps],
+                                plan.order[begin]};
     const BatchLoss pass = objective_loss(plan.objective, network, trainable, batch, settings, interrupt);
     torch::autograd::backward({pass.loss}, {});
 

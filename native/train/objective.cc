@@ -1,5 +1,7 @@
 #include "train/objective.h"
 
+#include "bounds/interval.h"
+#include "device/philox.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -64,6 +66,43 @@ struct Loss {
     const auto n = static_cast<double>(batch.labels.size(0));
     const at::Tensor robust = divergence(at::softmax(clean, 1), at::log_softmax(moved, 1)) / n;
     return {at::cross_entropy_loss(clean, batch.labels) + objective.beta * robust, clean};
+  }
+
+  BatchLoss operator()(const Verified& objective) const {
+    const at::AutoGradMode enabled(true);
+    const at::Tensor out = logits(batch.images, BatchNormMode::kTraining);
+    const at::Tensor clean = at::cross_entropy_loss(out, batch.labels) * settings.clean_weight;
+    if (settings.robust_weight == 0) return {clean, out};
+    at::Tensor images = batch.images, labels = batch.labels;
+    if (objective.images > 0) {
+      const at::Tensor drawn = draw(objective.images);
+      images = images.index_select(0, drawn);
+      labels = labels.index_select(0, drawn);
+    }
+    BoundSettings bounds{objective.bound};
+    bounds.sound = false;
+    bounds.detach = objective.detach;
+    const Range box = box_around(images, objective.epsilon * settings.epsilon_factor, true, false);
+    const Margins found = margins(network.graph, trainable, box, labels, bounds, interrupt);
+    // The worst logits, less that of the label, which comes first.
+    const at::Tensor others = -found.lower.to(network.type);
+    const at::Tensor worst = at::cat({at::zeros_like(others.narrow(1, 0, 1)), others}, 1);
+    const at::Tensor robust = at::cross_entropy_loss(worst, at::zeros_like(labels));
+    return {clean + settings.robust_weight * robust, out};
+  }
+
+  /// Places in the batch, drawn with replacement.
+  at::Tensor draw(int64_t count) const {
+    const auto size = static_cast<uint64_t>(batch.labels.size(0));
+    const auto step = static_cast<uint64_t>(settings.draw);
+    std::vector<int64_t> places(count);
+    for (int64_t i = 0; i < count; ++i) {
+      const Random4 bits =
+          philox(settings.key.seed, static_cast<uint32_t>(i), static_cast<uint32_t>(step), settings.key.epoch,
+                 static_cast<uint32_t>(Purpose::kDraw) | static_cast<uint32_t>(step >> 32) << 8);
+      places[i] = static_cast<int64_t>((uint64_t{bits.v[0]} * size) >> 32);
+    }
+    return at::tensor(at::ArrayRef<int64_t>(places), at::kLong).to(batch.labels.device());
   }
 };
 

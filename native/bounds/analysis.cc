@@ -1,0 +1,307 @@
+#include "bounds/analysis.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace coppice {
+namespace {
+
+/// Pieces of coefficients that stay in the CPU's caches are faster than larger ones.
+constexpr int64_t kCachedBytes = 6 << 20;
+
+at::Tensor by_pixel(const at::Tensor& map) { return map.dim() == 4 ? map.permute({0, 2, 3, 1}) : map; }
+
+/// A map with some of its values replaced; `places` count in the order [image, y, x, channel].
+at::Tensor with_values(const at::Tensor& map, const at::Tensor& places, const at::Tensor& values) {
+  const at::Tensor ordered = by_pixel(map);
+  const at::Tensor out = ordered.reshape({-1})
+                             .index_put({places}, values.to(map.scalar_type()))
+                             .view(ordered.sizes());
+  return map.dim() == 4 ? out.permute({0, 3, 1, 2}) : out;
+}
+
+/// From double, moved outwards by the rounding of the cast and by `error`.
+Range widened(const RowBounds& bounds, at::ScalarType type) {
+  if (!bounds.error.defined()) return {bounds.low.to(type), bounds.high.to(type)};
+  const double unit = type == at::kDouble ? 0x1p-51 : 0x1p-22;
+  const at::Tensor error = bounds.error * 1.01 + 1e-30;
+  const at::Tensor low = bounds.low - error, high = bounds.high + error;
+  return {(low - low.abs() * unit).to(type), (high + high.abs() * unit).to(type)};
+}
+
+std::vector<int64_t> cut(int64_t count, int64_t piece) {
+  std::vector<int64_t> bounds{0};
+  while (bounds.back() < count) bounds.push_back(std::min(count, bounds.back() + piece));
+  return bounds;
+}
+
+RowBounds joined(const std::vector<RowBounds>& pieces, const at::TensorOptions& options) {
+  if (pieces.empty()) {
+    const at::Tensor none = at::empty({0}, options.dtype(at::kDouble));
+    return {none, none, none};
+  }
+  if (pieces.size() == 1) return pieces[0];
+  std::vector<at::Tensor> low, high, error;
+  for (const RowBounds& piece : pieces) {
+    low.push_back(piece.low);
+    high.push_back(piece.high);
+    error.push_back(piece.error);
+  }
+  return {at::cat(low), at::cat(high), at::cat(error)};
+}
+
+bool requires_gradients(const Weights& weights) {
+  return at::GradMode::is_enabled() && std::any_of(weights.begin(), weights.end(), [](const NodeWeights& w) {
+           return (w.weight.defined() && w.weight.requires_grad()) ||
+                  (w.bias.defined() && w.bias.requires_grad());
+         });
+}
+
+std::string bytes(int64_t count) {
+  if (count >= 1 << 20) return std::to_string(count >> 20) + " MiB";
+  if (count >= 1 << 10) return std::to_string(count >> 10) + " KiB";
+  return std::to_string(count) + " bytes";
+}
+
+/// Both bounds of some neurons. With lines that are not parallel, the upper ones need rows of their own.
+RowBounds both_sides(const Relaxed& network, int target, const at::Tensor& places, bool two_sided) {
+  RowBounds bounds = bound_neurons(network, target, places, 1);
+  if (!two_sided) return bounds;
+  const RowBounds other = bound_neurons(network, target, places, -1);
+  return {bounds.low, -other.low, at::maximum(bounds.error, other.error)};
+}
+
+}  // namespace
+
+std::vector<at::Tensor*> differentiable(Relaxed& network) {
+  std::vector<at::Tensor*> found;
+  const auto take = [&](at::Tensor& tensor) {
+    if (tensor.defined() && tensor.requires_grad()) found.push_back(&tensor);
+  };
+  for (NodeWeights& w : network.weights) {
+    take(w.weight);
+    take(w.bias);
+  }
+  for (Lines& lines : network.lines) {
+    take(lines.lower_slope);
+    take(lines.upper_slope);
+    take(lines.upper_intercept);
+  }
+  for (PoolLines& lines : network.pools) take(lines.upper);
+  for (Range& range : network.ranges) {
+    take(range.lower);
+    take(range.upper);
+  }
+  return found;
+}
+
+RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const std::vector<int64_t>& bounds,
+                        const std::function<RowBounds(const Relaxed&, int64_t)>& pass) {
+  Relaxed original = network;
+  variable_list inputs;
+  for (const at::Tensor* input : differentiable(original)) inputs.push_back(*input);
+  const auto compute = [original, pass](int64_t piece, const variable_list& leaves) -> variable_list {
+    Relaxed copy = original;
+    const std::vector<at::Tensor*> slots = differentiable(copy);
+    for (size_t i = 0; i < slots.size(); ++i) *slots[i] = leaves[i];
+    const RowBounds found = pass(copy, piece);
+    return {found.low, found.high};
+  };
+  const variable_list out = checkpoint({known.low.detach(), known.high.detach()}, compute, bounds, inputs);
+  return {out[0], out[1], known.error};
+}
+
+Analysis::Analysis(const Graph& graph, const Weights& weights, const Range& box, const BoundSettings& settings,
+                   const Interrupt& interrupt)
+    : relaxed{graph, weights, box, {}, {}, {}, {}},
+      settings_(settings),
+      interrupt_(interrupt),
+      backward_inside_(settings.method != BoundMethod::kInterval && settings.method != BoundMethod::kCrownIbp),
+      recorded_(requires_gradients(weights)),
+      two_sided_(settings.method != BoundMethod::kSymbolic),
+      exact_(graph.nodes.size()),
+      mixed_(graph.nodes.size()) {
+  const size_t count = graph.nodes.size();
+  relaxed.ranges.resize(count);
+  relaxed.lines.resize(count);
+  relaxed.pools.resize(count);
+  relaxed.magnitudes.resize(count);
+  for (const Node& node : graph.nodes)
+    if (std::holds_alternative<MaxPool2d>(node.operation)) two_sided_ = true;
+}
+
+void Analysis::relax(int count) {
+  for (; next_ < count; ++next_) visit(next_);
+}
+
+bool Analysis::feeds_nonlinear(int index) const {
+  const bool relu = std::holds_alternative<Relu>(relaxed.graph.nodes[index].operation);
+  return std::any_of(relaxed.graph.nodes.begin(), relaxed.graph.nodes.end(), [&](const Node& node) {
+    if (node.inputs[0] != index) return false;
+    // The range of a ReLU's output follows from that of its input.
+    return std::holds_alternative<Relu>(node.operation) ||
+           (std::holds_alternative<MaxPool2d>(node.operation) && !relu);
+  });
+}
+
+void Analysis::visit(int index) {
+  interrupt_.check();
+  const Node& node = relaxed.graph.nodes[index];
+  const int input = node.inputs[0];
+  const bool mixes = std::holds_alternative<Conv2d>(node.operation) ||
+                     std::holds_alternative<Linear>(node.operation) ||
+                     std::holds_alternative<AveragePool2d>(node.operation);
+  const bool nonlinear =
+      std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
+  exact_[index] = !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) &&
+                  !(mixes && mixed(input));
+  mixed_[index] = mixes || mixed(input);
+  {
+    // Interval bounds that a backward pass replaces need no gradients.
+    const at::AutoGradMode mode(recorded_ && (exact_[index] || !backward_inside_ || nonlinear));
+    relaxed.ranges[index] = range_of(index);
+  }
+  if (feeds_nonlinear(index)) {
+    if (backward_inside_ && !exact_[index]) refine(index);
+    const Range& range = relaxed.ranges[index];
+    neurons_ += static_cast<double>(range.lower.numel());
+    crossing_ += crosses_zero(range).sum().item<double>();
+  }
+}
+
+Range Analysis::range_of(int index) {
+  const Node& node = relaxed.graph.nodes[index];
+  std::vector<Range> inputs;
+  for (const int input : node.inputs) inputs.push_back(input == kImage ? relaxed.box : relaxed.ranges[input]);
+  if (std::holds_alternative<Relu>(node.operation)) {
+    if (settings_.method != BoundMethod::kInterval) {
+      const LowerSlope slope =
+          settings_.method == BoundMethod::kSymbolic ? LowerSlope::kParallel : LowerSlope::kAdaptive;
+      relaxed.lines[index] = relu_lines(inputs[0], slope, settings_.sound, settings_.detach);
+      if (backward_inside_ && !settings_.intersect) {
+        const at::NoGradGuard no_grad;
+        return relu_range(inputs[0], relaxed.lines[index]);
+      }
+    }
+  } else if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) {
+    relaxed.pools[index] = max_pool_lines(*pool, inputs[0]);
+  }
+  return interval_rule(node, relaxed.weights[index], inputs,
+                       settings_.sound ? &relaxed.magnitudes[index] : nullptr);
+}
+
+void Analysis::refine(int index) {
+  const at::NoGradGuard no_grad;
+  const Range coarse{relaxed.ranges[index].lower.detach(), relaxed.ranges[index].upper.detach()};
+  bool pooled = false;
+  for (const Node& node : relaxed.graph.nodes)
+    pooled |= node.inputs[0] == index && std::holds_alternative<MaxPool2d>(node.operation);
+  // A neuron that is stable by the ranges so far is stable by a backward pass too: it needs none.
+  const at::Tensor asked = pooled ? at::ones_like(coarse.lower, at::kBool) : crosses_zero(coarse);
+  const at::Tensor places = by_pixel(asked).reshape({-1}).nonzero().flatten();
+  const RowBounds found = in_pieces(index, places);
+  const auto replaced = [&](const RowBounds& by, const at::Tensor& at_places, const Range& in) {
+    const Range tight = widened(by, coarse.lower.scalar_type());
+    return Range{with_values(in.lower, at_places, tight.lower), with_values(in.upper, at_places, tight.upper)};
+  };
+  Range range = replaced(found, places, coarse);
+  if (settings_.intersect)
+    range = {at::maximum(range.lower, coarse.lower), at::minimum(range.upper, coarse.upper)};
+  if (recorded_) {
+    // Only neurons that cross zero have lines that depend on their bounds.
+    const at::Tensor crossing = found.low.lt(0).logical_and(found.high.gt(0)).nonzero().flatten();
+    const at::Tensor some = places.index_select(0, crossing);
+    const RowBounds known{found.low.index_select(0, crossing), found.high.index_select(0, crossing),
+                          found.error};
+    const at::AutoGradMode enabled(true);
+    const RowBounds with_gradients = recorded(index, some, known);
+    range = {with_values(range.lower, some, with_gradients.low),
+             with_values(range.upper, some, with_gradients.high)};
+  }
+  relaxed.ranges[index] = range;
+}
+
+int64_t Analysis::rows_at_once(int target, bool neurons, bool recorded, int64_t extra) {
+  const RowCost cost = row_cost(relaxed.graph, target, neurons);
+  const at::Tensor& like = relaxed.box.lower;
+  const int64_t elements = (recorded ? 2 * cost.total : cost.peak) + extra;
+  const int64_t each = elements * static_cast<int64_t>(like.element_size());
+  if (each > settings_.memory)
+    throw std::invalid_argument("the memory budget of " + bytes(settings_.memory) +
+                                " is too small for one neuron of node '" +
+                                relaxed.graph.nodes[target].name + "', which needs " + bytes(each));
+  int64_t budget = settings_.memory;
+  if (like.is_cpu() && !recorded) budget = std::min(budget, std::max(kCachedBytes, 16 * each));
+  return budget / each;
+}
+
+RowBounds Analysis::in_pieces(int target, const at::Tensor& places) {
+  const std::vector<int64_t> bounds = cut(places.size(0), rows_at_once(target, true, false));
+  std::vector<RowBounds> pieces;
+  for (size_t piece = 0; piece + 1 < bounds.size(); ++piece) {
+    interrupt_.check();
+    const int64_t size = bounds[piece + 1] - bounds[piece];
+    pieces.push_back(both_sides(relaxed, target, places.narrow(0, bounds[piece], size), two_sided_));
+  }
+  macs += static_cast<double>(places.size(0)) * row_cost(relaxed.graph, target, true).macs *
+          (two_sided_ ? 2 : 1);
+  RowBounds found = joined(pieces, relaxed.box.lower.options());
+  if (!settings_.sound) found.error = at::Tensor();
+  return found;
+}
+
+RowBounds Analysis::recorded(int target, const at::Tensor& places, const RowBounds& known) {
+  const std::vector<int64_t> bounds = cut(places.size(0), rows_at_once(target, true, true));
+  return recorded_pass(relaxed, known, bounds,
+                       [=, two_sided = two_sided_](const Relaxed& network, int64_t piece) {
+                         const int64_t begin = bounds[piece];
+                         return both_sides(network, target, places.narrow(0, begin, bounds[piece + 1] - begin),
+                                           two_sided);
+                       });
+}
+
+RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tensor& sample) {
+  const int target = static_cast<int>(relaxed.graph.nodes.size()) - 1;
+  const Until until = settings_.method == BoundMethod::kInterval ? Until::kNonlinear : Until::kImage;
+  const auto pass = [=](const Relaxed& network, int64_t begin, int64_t end) {
+    const at::Tensor some = sample.narrow(0, begin, end - begin);
+    const at::Tensor zero = at::zeros_like(some);
+    return backward(network, target,
+                    {coefficients.narrow(0, begin, end - begin).clone(), Window::all(1, 1)},
+                    {some, zero, zero}, until);
+  };
+  const int64_t rows = coefficients.size(0);
+  std::vector<RowBounds> pieces;
+  {
+    const at::NoGradGuard no_grad;
+    const std::vector<int64_t> bounds = cut(rows, rows_at_once(target, false, false));
+    for (size_t piece = 0; piece + 1 < bounds.size(); ++piece) {
+      interrupt_.check();
+      pieces.push_back(pass(relaxed, bounds[piece], bounds[piece + 1]));
+    }
+  }
+  macs += static_cast<double>(rows) * row_cost(relaxed.graph, target, false).macs;
+  RowBounds known = joined(pieces, relaxed.box.lower.options());
+  if (!settings_.sound) known.error = at::Tensor();
+  if (!recorded_) return known;
+  const std::vector<int64_t> bounds = cut(rows, rows_at_once(target, false, true));
+  return recorded_pass(relaxed, known, bounds, [=](const Relaxed& network, int64_t piece) {
+    return pass(network, bounds[piece], bounds[piece + 1]);
+  });
+}
+
+Range Analysis::bound_node(int target) {
+  const Range& range = relaxed.ranges[target];
+  if (settings_.method == BoundMethod::kInterval || exact_[target]) return range;
+  const at::Tensor places = at::arange(range.lower.numel(), at::TensorOptions().dtype(at::kLong).device(
+                                                                range.lower.device()));
+  const Range tight = widened(in_pieces(target, places), range.lower.scalar_type());
+  Range out{with_values(range.lower, places, tight.lower), with_values(range.upper, places, tight.upper)};
+  if (settings_.intersect)
+    out = {at::maximum(out.lower, range.lower), at::minimum(out.upper, range.upper)};
+  return out;
+}
+
+}  // namespace coppice

@@ -1,0 +1,64 @@
+// The forward half of bound propagation: node after node, ranges and the lines that follow from them.
+#pragma once
+#include <functional>
+
+#include "bounds/bounds.h"
+#include "bounds/checkpoint.h"
+
+namespace coppice {
+
+/// A network relaxed over a box by one method, as far as it was asked for.
+class Analysis {
+ public:
+  Analysis(const Graph& graph, const Weights& weights, const Range& box, const BoundSettings& settings,
+           const Interrupt& interrupt);
+
+  /// Ranges and lines of the first `count` nodes.
+  void relax(int count);
+
+  /// Bounds of linear functions of the logits, `coefficients` [rows, classes], over the box of image `sample`
+  /// each. Differentiable.
+  RowBounds bound_logits(const at::Tensor& coefficients, const at::Tensor& sample);
+
+  /// Every value of `target`, whose node was relaxed, by the method's own pass.
+  Range bound_node(int target);
+
+  /// How many rows from `target` the memory holds at once; `recorded`: with what autograd keeps, and `extra`
+  /// elements more for each. Throws std::invalid_argument where it does not hold one.
+  int64_t rows_at_once(int target, bool neurons, bool recorded, int64_t extra = 0);
+
+  /// Fraction of neurons before ReLUs that are neither always on nor always off.
+  double unstable() const { return neurons_ == 0 ? 0 : crossing_ / neurons_; }
+
+  Relaxed relaxed;
+  double macs = 0;
+
+ private:
+  void visit(int index);
+  Range range_of(int index);
+  void refine(int index);
+  RowBounds in_pieces(int target, const at::Tensor& places);
+  RowBounds recorded(int target, const at::Tensor& places, const RowBounds& known);
+  bool feeds_nonlinear(int index) const;
+  bool exact(int input) const { return input == kImage || exact_[input]; }
+  bool mixed(int input) const { return input != kImage && mixed_[input]; }
+
+  const BoundSettings settings_;
+  const Interrupt& interrupt_;
+  const bool backward_inside_;  ///< whether a backward pass bounds what a ReLU reads
+  const bool recorded_;         ///< whether gradients are recorded
+  bool two_sided_;              ///< whether upper bounds need rows of their own
+  int next_ = 0;                ///< the first node that was not visited
+  /// Whether a node's interval bounds are exact, and whether each of its values mixes several pixels.
+  std::vector<bool> exact_, mixed_;
+  double neurons_ = 0, crossing_ = 0;
+};
+
+/// The tensors of a relaxed network that require gradients, in a fixed order.
+std::vector<at::Tensor*> differentiable(Relaxed& network);
+
+/// The outputs of passes from `network`, recorded without keeping them: `pass` gives those of one piece.
+RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const std::vector<int64_t>& bounds,
+                        const std::function<RowBounds(const Relaxed&, int64_t piece)>& pass);
+
+}  // namespace coppice

@@ -1,0 +1,45 @@
+// Bounds of a network over a box of images: of every value of a node, or of the margins between logits.
+#pragma once
+#include <ATen/ATen.h>
+
+#include "bounds/backward.h"
+
+namespace coppice {
+
+enum class BoundMethod {
+  kInterval,   ///< interval bound propagation (Gowal et al., 2018)
+  kCrownIbp,   ///< interval bounds inside, one backward pass at the end (Zhang et al., 2020)
+  kSymbolic,   ///< backward passes for every layer, parallel lines (Wang et al., 2018)
+  kCrown,      ///< the same with adaptive lower lines (Zhang et al., 2018)
+  kAlphaCrown  ///< `crown` with the margins' lower lines optimised for every image (Xu et al., 2021)
+};
+
+struct BoundSettings {
+  BoundMethod method;
+  bool intersect = false;    ///< with interval bounds, at every node
+  bool sound = true;         ///< widened by the rounding errors
+  bool detach = false;       ///< no gradient through the denominator of the chord's slope
+  int64_t memory = 1 << 29;  ///< bytes of coefficients held at once
+  int64_t iterations = 20;   ///< of kAlphaCrown
+};
+
+struct Margins {
+  /// Lower bounds of logit of the label − other logit: [images, classes − 1], other classes in order, double.
+  at::Tensor lower;
+  /// Bound of the rounding errors that were subtracted in the margins' own pass; undefined unless sound.
+  at::Tensor error;
+  double unstable = 0;  ///< fraction of neurons before a ReLU, over all images
+  double macs = 0;      ///< multiply-accumulates of all backward passes
+};
+
+/// `weights`: folded or as they are; gradients flow to those that require them while they are recorded. Batch
+/// norm is in evaluation mode. Throws std::invalid_argument where the memory is too small for one neuron.
+Margins margins(const Graph& graph, const Weights& weights, const Range& box, const at::Tensor& labels,
+                const BoundSettings& settings, const Interrupt& interrupt);
+
+/// Bounds of every value of node `target`: [images, ...shape of the node]. kAlphaCrown is kCrown here. No
+/// gradients.
+Range node_bounds(const Graph& graph, const Weights& weights, const Range& box, int target,
+                  const BoundSettings& settings, const Interrupt& interrupt);
+
+}  // namespace coppice

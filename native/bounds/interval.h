@@ -1,0 +1,37 @@
+// Interval bound propagation: ranges of a node's outputs from ranges of its inputs (Gowal et al., 2018).
+#pragma once
+#include <ATen/ATen.h>
+
+#include "graph/network.h"
+
+namespace coppice {
+
+/// Least and greatest value of every output of a node: [images, ...shape of the node].
+struct Range {
+  at::Tensor lower, upper;
+};
+
+/// The images' box: ε in [0,1] pixels, clipped to [0,1] or not. `outward` moves its faces by their rounding
+/// error, so that it holds every point of the real box and every fp32 point that an attack may reach.
+Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outward);
+
+/// Largest magnitude of what is added up in each output of an affine node: Σ |weight|·|input| + |bias|. An
+/// output's rounding error is at most rounding(terms) times that.
+at::Tensor magnitude(const Range& range);
+
+/// Bound of the relative rounding error of a sum of so many products in arithmetic of `type`, in any order:
+/// γₙ = n·u / (1 − n·u) (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1).
+double rounding(int64_t terms, at::ScalarType type);
+
+/// Range of an affine or pooling node. With `magnitudes`, the range is widened by a bound of the rounding
+/// errors, and *magnitudes is set for affine nodes.
+Range interval_rule(const Node& node, const NodeWeights& weights, const std::vector<Range>& inputs,
+                    at::Tensor* magnitudes);
+
+/// Batch norm in evaluation mode as x·scale + shift, each [channels].
+struct ScaleAndShift {
+  at::Tensor scale, shift;
+};
+ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& weights);
+
+}  // namespace coppice

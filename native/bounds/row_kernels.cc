@@ -1,0 +1,221 @@
+#include "bounds/row_kernels.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+// The inner loops are compiled for several instruction sets; the loader picks one.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define COPPICE_VECTORISED \
+  __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"), optimize("O3")))
+#else
+#define COPPICE_VECTORISED
+#endif
+
+namespace coppice {
+namespace {
+
+/// Elements that are summed in fp32 before the sum goes to double, which bounds its rounding error.
+constexpr int64_t kRun = 128;
+constexpr int64_t kGrain = 1 << 15;  ///< elements a thread should have at least
+
+COPPICE_VECTORISED void relax_run(int64_t n, const float* values, float* out, const float* lower,
+                                  const float* upper, const float* intercept, double* low, double* high) {
+  for (int64_t begin = 0; begin < n; begin += kRun) {
+    const int64_t end = std::min(n, begin + kRun);
+    float below = 0, above = 0;
+#pragma omp simd reduction(+ : below, above)
+    for (int64_t i = begin; i < end; ++i) {
+      const float positive = values[i] > 0 ? values[i] : 0, negative = values[i] > 0 ? 0 : values[i];
+      out[i] = positive * lower[i] + negative * upper[i];
+      below += negative * intercept[i];
+      above += positive * intercept[i];
+    }
+    *low += below;
+    *high += above;
+  }
+}
+
+COPPICE_VECTORISED void relax_run_backward(int64_t n, const float* values, const float* gradient, float low,
+                                           float high, const LineMaps& lines, float* out,
+                                           const LineGradients& to) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = values[i] > 0 ? gradient[i] * lines.lower[i] + high * lines.intercept[i]
+                           : gradient[i] * lines.upper[i] + low * lines.intercept[i];
+  if (to.lower) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to.lower[i] += values[i] > 0 ? gradient[i] * values[i] : 0;
+  }
+  if (to.upper) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to.upper[i] += values[i] > 0 ? 0 : gradient[i] * values[i];
+  }
+  if (to.intercept) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) to.intercept[i] += values[i] * (values[i] > 0 ? high : low);
+  }
+}
+
+COPPICE_VECTORISED void concretize_run(int64_t n, const float* values, const float* lower, const float* upper,
+                                       double* low, double* high) {
+  for (int64_t begin = 0; begin < n; begin += kRun) {
+    const int64_t end = std::min(n, begin + kRun);
+    float below = 0, above = 0;
+#pragma omp simd reduction(+ : below, above)
+    for (int64_t i = begin; i < end; ++i) {
+      const float positive = values[i] > 0 ? values[i] : 0, negative = values[i] > 0 ? 0 : values[i];
+      below += positive * lower[i] + negative * upper[i];
+      above += positive * upper[i] + negative * lower[i];
+    }
+    *low += below;
+    *high += above;
+  }
+}
+
+COPPICE_VECTORISED void concretize_run_backward(int64_t n, const float* values, const float* lower,
+                                                const float* upper, float low, float high, float* out) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    out[i] = values[i] > 0 ? low * lower[i] + high * upper[i] : low * upper[i] + high * lower[i];
+}
+
+COPPICE_VECTORISED double weigh_run(int64_t n, const float* values, const float* map) {
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kRun) {
+    const int64_t end = std::min(n, begin + kRun);
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = begin; i < end; ++i) sum += (values[i] < 0 ? -values[i] : values[i]) * map[i];
+    total += sum;
+  }
+  return total;
+}
+
+/// Calls run(n, place among the coefficients, place in the map) for each stretch of row `row` that lies inside
+/// its map, on map rows [from, to), and outside(n, place) for each that does not.
+template <class Run, class Outside>
+void for_each_run(const RowLayout& l, int64_t row, int64_t image, int64_t from, int64_t to, Run run,
+                  Outside outside) {
+  const int64_t top = l.stride * l.y[row] + l.offset, left = l.stride * l.x[row] + l.offset;
+  const int64_t begin = std::clamp<int64_t>(-left, 0, l.width);
+  const int64_t end = std::clamp<int64_t>(l.map_width - left, begin, l.width);
+  for (int64_t i = 0; i < l.height; ++i) {
+    const int64_t place = (row * l.height + i) * l.width * l.channels;
+    const int64_t map_row = top + i;
+    if (map_row < 0 || map_row >= l.map_height) {
+      if (from == 0) outside(l.width * l.channels, place);
+      continue;
+    }
+    if (map_row < from || map_row >= to) continue;
+    outside(begin * l.channels, place);
+    if (end > begin)
+      run((end - begin) * l.channels, place + begin * l.channels,
+          ((image * l.map_height + map_row) * l.map_width + left + begin) * l.channels);
+    outside((l.width - end) * l.channels, place + end * l.channels);
+  }
+}
+
+template <class Body>
+void for_each_row(const RowLayout& l, Body body) {
+  const int64_t size = std::max<int64_t>(1, l.height * l.width * l.channels);
+  at::parallel_for(0, l.rows, std::max<int64_t>(1, kGrain / size), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) body(row);
+  });
+}
+
+float* at_or_null(float* map, int64_t place) { return map ? map + place : nullptr; }
+
+}  // namespace
+
+void relax_rows(const RowLayout& l, const LineMaps& lines, const float* values, float* out, double* low,
+                double* high) {
+  for_each_row(l, [&](int64_t row) {
+    double below = 0, above = 0;
+    const int64_t image = l.sample[row];
+    // How far the lower line of this row lies from the image's own.
+    const int64_t shift = lines.lower_of_row ? (lines.lower_of_row[row] - image) * l.map_height *
+                                                   l.map_width * l.channels
+                                             : 0;
+    for_each_run(
+        l, row, image, 0, l.map_height,
+        [&](int64_t n, int64_t place, int64_t cell) {
+          relax_run(n, values + place, out + place, lines.lower + cell + shift, lines.upper + cell,
+                    lines.intercept + cell, &below, &above);
+        },
+        [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
+    low[row] = below;
+    high[row] = above;
+  });
+}
+
+void relax_rows_backward(const RowLayout& l, const LineMaps& lines, const float* values,
+                         const float* gradient, const double* low, const double* high, float* out,
+                         const LineGradients& to) {
+  const auto pass = [&](int64_t row, int64_t from_row, int64_t to_row) {
+    const int64_t image = l.sample[row];
+    const int64_t shift = lines.lower_of_row ? (lines.lower_of_row[row] - image) * l.map_height *
+                                                   l.map_width * l.channels
+                                             : 0;
+    for_each_run(
+        l, row, image, from_row, to_row,
+        [&](int64_t n, int64_t place, int64_t cell) {
+          relax_run_backward(
+              n, values + place, gradient + place, static_cast<float>(low[row]),
+              static_cast<float>(high[row]),
+              {lines.lower + cell + shift, lines.upper + cell, lines.intercept + cell, nullptr}, out + place,
+              {at_or_null(to.lower, cell + shift), at_or_null(to.upper, cell),
+               at_or_null(to.intercept, cell)});
+        },
+        [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
+  };
+  if (l.map_height > 1) {
+    // Rows of an image add to the same maps: each thread has map rows of its own.
+    at::parallel_for(0, l.map_height, 1, [&](int64_t from, int64_t until) {
+      for (int64_t row = 0; row < l.rows; ++row) pass(row, from, until);
+    });
+  } else {
+    for (int64_t row = 0; row < l.rows; ++row) pass(row, 0, 1);
+  }
+}
+
+void concretize_rows(const RowLayout& l, const float* lower, const float* upper, const float* values,
+                     double* low, double* high) {
+  for_each_row(l, [&](int64_t row) {
+    double below = 0, above = 0;
+    for_each_run(
+        l, row, l.sample[row], 0, l.map_height,
+        [&](int64_t n, int64_t place, int64_t cell) {
+          concretize_run(n, values + place, lower + cell, upper + cell, &below, &above);
+        },
+        [](int64_t, int64_t) {});
+    low[row] = below;
+    high[row] = above;
+  });
+}
+
+void concretize_rows_backward(const RowLayout& l, const float* lower, const float* upper, const float* values,
+                              const double* low, const double* high, float* out) {
+  for_each_row(l, [&](int64_t row) {
+    for_each_run(
+        l, row, l.sample[row], 0, l.map_height,
+        [&](int64_t n, int64_t place, int64_t cell) {
+          concretize_run_backward(n, values + place, lower + cell, upper + cell,
+                                  static_cast<float>(low[row]), static_cast<float>(high[row]), out + place);
+        },
+        [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
+  });
+}
+
+void weigh_rows(const RowLayout& l, const float* map, const float* values, double* out) {
+  for_each_row(l, [&](int64_t row) {
+    double total = 0;
+    for_each_run(
+        l, row, l.sample[row], 0, l.map_height,
+        [&](int64_t n, int64_t place, int64_t cell) { total += weigh_run(n, values + place, map + cell); },
+        [](int64_t, int64_t) {});
+    out[row] = total;
+  });
+}
+
+}  // namespace coppice

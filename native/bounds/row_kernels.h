@@ -1,0 +1,42 @@
+// Fused fp32 kernels of the backward bound pass on the CPU: each reads every coefficient once.
+#pragma once
+#include <cstdint>
+
+namespace coppice {
+
+/// Rows of coefficients [rows, height, width, channels] and where their windows lie in maps [images,
+/// map_height, map_width, channels].
+struct RowLayout {
+  const int64_t *sample, *y, *x;
+  int64_t rows, height, width, channels;
+  int64_t stride, offset;
+  int64_t map_height, map_width;
+};
+
+/// Maps of a ReLU's lines. `lower_of_row`: null where the rows of an image share its lower line.
+struct LineMaps {
+  const float *lower, *upper, *intercept;
+  const int64_t* lower_of_row;
+};
+
+/// out may be values. low and high are set.
+void relax_rows(const RowLayout& layout, const LineMaps& lines, const float* values, float* out, double* low,
+                double* high);
+
+struct LineGradients {
+  float *lower, *upper, *intercept;  ///< added to; null where not wanted
+};
+
+/// Gradients of relax_rows: `gradient` of out, `low` and `high` of the constants; `out` is set.
+void relax_rows_backward(const RowLayout& layout, const LineMaps& lines, const float* values,
+                         const float* gradient, const double* low, const double* high, float* out,
+                         const LineGradients& of_lines);
+
+void concretize_rows(const RowLayout& layout, const float* lower, const float* upper, const float* values,
+                     double* low, double* high);
+void concretize_rows_backward(const RowLayout& layout, const float* lower, const float* upper,
+                              const float* values, const double* low, const double* high, float* out);
+
+void weigh_rows(const RowLayout& layout, const float* map, const float* values, double* out);
+
+}  // namespace coppice
