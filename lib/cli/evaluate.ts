@@ -4,21 +4,22 @@ import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
 import type { Dataset } from '../data/index.js'
-import { CoppiceError, invalid } from '../errors.js'
+import { CoppiceError } from '../errors.js'
 import { type Attack, describeAttack, parseAttack, pgd } from '../evaluation/attack.js'
-import { attackOf, type Evaluation, evaluate } from '../evaluation/evaluate.js'
+import { attackOf, type Evaluation, evaluate, provenEpsilon } from '../evaluation/evaluate.js'
 import { loadNetwork, type Network } from '../networks/network.js'
-import { loadData } from '../runs/data.js'
+import { formatPixels } from '../numbers.js'
 import { writeJson } from '../runs/json.js'
-import { readRunRecipe } from '../runs/run.js'
-import { deviceFlag, integerFlag, pixelsFlag, testImages } from './flags.js'
-import { type ModelFile, modelFiles, runOf } from './models.js'
+import { describeVerifier, type Verifier } from '../verification/index.js'
+import { collect, deviceFlag, integerFlag, pixelsFlag, verifierFlag } from './flags.js'
+import { imagesFor, type ModelFile, modelFiles } from './models.js'
 import { interruptible, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
-import { formatProportion, percent, table } from './tables.js'
+import { formatProportion, percent, table, vraColumn } from './tables.js'
 
 interface Flags {
   attack?: string
+  verifier?: Verifier
   epsilon?: number
   stepSize?: number
   images?: number
@@ -33,16 +34,17 @@ interface Flags {
   json?: boolean
 }
 
-interface Row extends Omit<Evaluation, 'perSample' | 'attack'> {
+interface Row extends Omit<Evaluation, 'perSample' | 'attack' | 'verifier'> {
   name: string
   sparsity: number
 }
 
 export const evaluateCommand = (): Command =>
   new Command('evaluate')
-    .description('benign accuracy and empirical robust accuracy (ERA), with 95 % intervals')
+    .description('benign, empirical robust (ERA) and verified robust accuracy (VRA), with 95 % intervals')
     .argument('<run|model>', 'run directory (all models it kept) or model file')
     .option('--attack <name>', 'pgd10: 10 steps; pgd50x10: 50 steps, best of 10 restarts; none')
+    .option('--verifier <name>', 'measure VRA too: symbolic, crown … (see coppice verify)', verifierFlag)
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
     .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)
     .option('--images <n>', 'only the first n test images', integerFlag(1))
@@ -63,24 +65,17 @@ export const evaluateCommand = (): Command =>
       if (flags.attack !== undefined && flags.attack !== 'none') parseAttack(flags.attack)
       if (flags.threads !== undefined) addon().setThreads(flags.threads)
       const files = await modelFiles(argument, flags.checkpoint)
-      const dataset = await chooseData(argument, flags)
+      const dataset = await imagesFor(argument, flags)
       const { rows, attack, outcomes } = await evaluateAll(files, dataset, flags)
       if (flags.outcomes !== undefined) await writeJson(flags.outcomes, outcomes, 'compact')
-      const value = { data: dataset.name, attack: attack ?? null, models: rows }
-      printResult(flags.json, value, () => describe(rows, dataset, attack))
+      const value = {
+        data: dataset.name,
+        attack: attack ?? null,
+        ...(flags.verifier && { verifier: flags.verifier }),
+        models: rows,
+      }
+      printResult(flags.json, value, () => describe(rows, dataset, attack, flags.verifier))
     })
-
-const collect = (value: string, before: string[]): string[] => [...before, value]
-
-/** The images that `--data` names, else the test images of the run. */
-const chooseData = async (argument: string, { data, device }: Flags): Promise<Dataset> => {
-  if (data !== undefined) return testImages(data, device)
-  const run = runOf(argument)
-  if (run === undefined) {
-    throw invalid(`--data: name the images to evaluate ${argument} on: builtin, a folder or an .npz file`)
-  }
-  return (await loadData((await readRunRecipe(run)).data, device)).test
-}
 
 const chooseAttack = (network: Network, flags: Flags): Attack | undefined => {
   if (flags.attack === 'none') return undefined
@@ -107,9 +102,12 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
           const {
             perSample,
             attack: _,
+            verifier: __,
             ...figures
           } = await evaluate(network, dataset, {
             attack,
+            verifier: flags.verifier,
+            epsilon: flags.epsilon ?? provenEpsilon(network.history.objective),
             images: flags.images,
             batchSize: flags.batchSize,
             precision: flags.precision,
@@ -140,18 +138,29 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
   return { rows, attack, outcomes }
 }
 
-const describe = (rows: readonly Row[], dataset: Dataset, attack: Attack | undefined): string =>
+const describe = (
+  rows: readonly Row[],
+  dataset: Dataset,
+  attack: Attack | undefined,
+  verifier: Verifier | undefined,
+): string =>
   [
     table(
-      ['model', 'sparsity', 'benign %', ...(attack === undefined ? [] : ['ERA %'])],
-      rows.map(({ name, sparsity, accuracy, era }) => [
+      [
+        ...['model', 'sparsity', 'benign %'],
+        ...(attack === undefined ? [] : ['ERA %']),
+        ...(verifier === undefined ? [] : [vraColumn(verifier)]),
+      ],
+      rows.map(({ name, sparsity, accuracy, era, vra }) => [
         name,
         percent(sparsity),
         formatProportion(accuracy),
         ...(era === undefined ? [] : [formatProportion(era)]),
+        ...(vra === undefined ? [] : [formatProportion(vra)]),
       ]),
     ),
     '',
     `On ${dataset.name}, n = ${rows[0]?.n}, 95 % intervals` +
-      `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}.`,
+      `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}` +
+      `${verifier === undefined ? '' : `; VRA by ${describeVerifier(verifier)}, eps ${formatPixels(rows[0]?.epsilon ?? 0)}`}.`,
   ].join('\n')

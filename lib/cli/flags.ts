@@ -4,7 +4,8 @@ import { InvalidArgumentError } from 'commander'
 import type { Device } from '../../bindings/native.js'
 import { builtin, cifar10, type Dataset, imageSet } from '../data/index.js'
 import { CoppiceError, invalid } from '../errors.js'
-import { parseFraction } from '../numbers.js'
+import { didYouMean, parseBytes, parseFraction } from '../numbers.js'
+import { type Verifier, verifier, verifierNames } from '../verification/index.js'
 
 /** Reads a whole number of at least `low`. */
 export const integerFlag =
@@ -21,6 +22,25 @@ export const pixelsFlag = (text: string): number => {
   if (value >= 0 && value <= 1) return value
   throw new InvalidArgumentError('Expected a distance between 0 and 1 in [0,1] pixels, such as 8/255.')
 }
+
+/** Reads a size in bytes, such as 512MB or 2GiB. */
+export const bytesFlag = (text: string): number => {
+  const bytes = parseBytes(text)
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  throw new InvalidArgumentError('Expected a size greater than 0, such as 512MB.')
+}
+
+/** A verifier by name, with its defaults. */
+export const verifierFlag = (name: string): Verifier => {
+  if (verifierNames.some((known) => known === name)) return verifier(name as Verifier['kind'])
+  const hint = didYouMean(name, verifierNames).slice(2)
+  throw new InvalidArgumentError(
+    `Expected one of ${verifierNames.join(', ')}.${hint === '' ? '' : ` D${hint.slice(1)}`}`,
+  )
+}
+
+/** Gathers the values of a flag that can be repeated. */
+export const collect = (value: string, before: string[]): string[] => [...before, value]
 
 export const deviceFlag = (text: string): Device => {
   if (/^(cpu|cuda(:\d+)?)$/.test(text)) return text as Device

@@ -11,6 +11,7 @@ import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
+import { verifyCommand } from './verify.js'
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage (a flag, an argument, a recipe), 130 interrupted.
@@ -26,6 +27,7 @@ export const program = (): Command => {
     runCommand(),
     resumeCommand(),
     evaluateCommand(),
+    verifyCommand(),
     describeCommand(),
     compactCommand(),
     importCommand(),

@@ -2,9 +2,13 @@
 import { existsSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import type { Device } from '../../bindings/native.js'
+import type { Dataset } from '../data/index.js'
 import { CoppiceError, invalid } from '../errors.js'
 import { didYouMean } from '../numbers.js'
-import { isRun } from '../runs/run.js'
+import { loadData } from '../runs/data.js'
+import { isRun, readRunRecipe } from '../runs/run.js'
+import { testImages } from './flags.js'
 
 export interface ModelFile {
   name: string
@@ -48,6 +52,19 @@ export const runOf = (argument: string): string | undefined => {
   if (isRun(argument)) return argument
   const above = dirname(dirname(argument))
   return basename(dirname(argument)) === 'checkpoints' && isRun(above) ? above : undefined
+}
+
+/** The images that `--data` names, else the test images of the run. */
+export async function imagesFor(
+  argument: string,
+  { data, device }: { data?: string; device: Device },
+): Promise<Dataset> {
+  if (data !== undefined) return testImages(data, device)
+  const run = runOf(argument)
+  if (run === undefined) {
+    throw invalid(`--data: name the images to use ${argument} on: builtin, a folder or an .npz file`)
+  }
+  return (await loadData((await readRunRecipe(run)).data, device)).test
 }
 
 const order = (name: string): number => (name === 'dense' ? 0 : 1)

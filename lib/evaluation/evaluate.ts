@@ -32,7 +32,7 @@ export interface EvaluateOptions {
   /** Key of the attack's random starts; default 0. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
-  /** Images evaluated so far; with a verifier, then images verified so far. */
+  /** Images evaluated so far; with a verifier each counts twice, as it is evaluated and then verified. */
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
 }
 
@@ -105,6 +105,7 @@ export async function evaluate(
       'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
     )
   }
+  const totalSamples = settings.verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
   const indices = dataset.indices.slice(0, n)
   const result = await settle(
@@ -119,7 +120,7 @@ export async function evaluate(
           attack: attack ?? null,
           seed: settings.seed,
         },
-        onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples: n }),
+        onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples }),
       ),
     signal,
   )
@@ -133,8 +134,7 @@ export async function evaluate(
     evaluation: precision === 'bf16' ? undefined : evaluation,
     seed: settings.seed,
     signal,
-    onProgress:
-      onProgress && (({ images, totalImages }) => onProgress({ samples: images, totalSamples: totalImages })),
+    onProgress: onProgress && (({ images }) => onProgress({ samples: n + images, totalSamples })),
   })
   const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
   return {

@@ -85,7 +85,7 @@ export class Run {
   }
 
   outcomes(name: string): string {
-    return join(this.path, 'outcomes', `${name}.json`)
+    return outcomesPath(this.path, name)
   }
 
   get result(): string {
@@ -122,6 +122,8 @@ export const isRun = (path: string): boolean => existsSync(join(path, RECIPE))
 
 export const checkpointPath = (run: string, name: string): string =>
   join(run, 'checkpoints', `${name}.safetensors`)
+
+export const outcomesPath = (run: string, name: string): string => join(run, 'outcomes', `${name}.json`)
 
 export const resultPath = (run: string): string => join(run, RESULT)
 

@@ -44,7 +44,7 @@ export const verifierSchema: z.ZodType<Verifier> = shorthand(
 
 /** Any options of any verifier, and its `kind`. */
 export type VerifierOptions = { readonly kind: Verifier['kind'] } & Partial<
-  Omit<BoundVerifier & Cascade, 'kind' | 'memory'>
+  Omit<BoundVerifier, 'kind' | 'memory'> & Omit<Cascade, 'kind' | 'memory'>
 > & { readonly memory?: number | string }
 
 /**
