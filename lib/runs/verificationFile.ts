@@ -63,15 +63,17 @@ export class VerificationFile {
       throw fileError('cannot make the folder of', path, error)
     })
     const lock = await takeLock(`${path}.lock`, path)
+    let log: Metrics | undefined
     try {
       const begun = await requireSame(path, header)
-      const log = await Metrics.open(path)
+      log = await Metrics.open(path)
       if (!begun) {
         log.append({ event: HEADER, coppice: version, ...header })
         await log.flush()
       }
       return new VerificationFile(path, verdictsIn(path, log.events), log, lock)
     } catch (error) {
+      await log?.close()
       await lock.release()
       throw error
     }
