@@ -80,7 +80,7 @@ const weights = (objective: MixTrain, step: PhaseStep): LossWeights => {
   return { clean: 1, robust: isHeads(alpha, step) ? dynamicWeight(objective, step.afterRamp) : 0 }
 }
 
-/** Bounding one image with its gradient, in forward passes: of cifarLarge at full width, a few neurons in ten unstable. */
+/** Bounding one image with its gradient, in forward passes: on cifarLarge early in training; less as neurons settle. */
 const BOUND_WORK = { interval: 6, crownIbp: 33, symbolic: 1400, crown: 2800 }
 /** The work of an objective does not know the batch it is to be spread over; this is the default size. */
 const BATCH = 128
