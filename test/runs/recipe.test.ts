@@ -80,6 +80,10 @@ describe('parseRecipe', () => {
     [{ data: { set: 'cifar' } }, 'recipe.data'],
     [{ finetune: ['matched', 'nun'] }, 'recipe.finetune[1]'],
     [{ evaluate: { attack: 'pgd10y' } }, 'pgd10y'],
+    [{ evaluate: { verify: 'symbolc' } }, 'recipe.evaluate.verify.verifiers[0]'],
+    [{ evaluate: { verify: ['symbolic', 'crwn'] } }, 'did you mean "crown"?'],
+    [{ evaluate: { verify: { epsilon: 2 } } }, 'recipe.evaluate.verify.epsilon'],
+    [{ evaluate: { verify: { verifer: 'crown' } } }, 'did you mean "verifiers"?'],
   ])('refuses %j by name', (change, place) => {
     expect(refusal({ ...minimal, ...change })).toContain(place)
   })
@@ -118,6 +122,45 @@ describe('resolveRecipe', () => {
       pretrain: { objective: { kind: 'adversarial', epsilon: '2/255', steps: 7 } },
     })
     expect(evaluate.attack).toMatchObject({ epsilon: 2 / 255, steps: 7, restarts: 1 })
+  })
+
+  describe('verifies', () => {
+    const plan = (pretrain: object, evaluate: object = {}) =>
+      resolve({ ...minimal, pretrain, evaluate }).evaluate.verify
+    const mixTrain = { objective: { kind: 'mixTrain', epsilon: '2/255' } }
+    const kinds = (...names: string[]) => names.map((kind) => expect.objectContaining({ kind }))
+
+    it('networks trained on bounds, at the ε of training, by symbolic', () => {
+      expect(plan(mixTrain)).toEqual({ verifiers: kinds('symbolic'), epsilon: 2 / 255, images: 1000 })
+      expect(plan(mixTrain, { attack: { epsilon: '8/255' }, images: 300 })).toMatchObject({
+        epsilon: 2 / 255,
+        images: 300,
+      })
+      expect(plan({ objective: 'adversarial' })).toBeUndefined()
+      expect(plan({})).toBeUndefined()
+    })
+
+    it('as it is told, else at the ε of the attack', () => {
+      const words = plan({ objective: 'adversarial' }, { verify: ['symbolic', 'cascade'] })
+      expect(words).toMatchObject({ verifiers: kinds('symbolic', 'cascade'), epsilon: 8 / 255, images: 1000 })
+      expect(plan({}, { verify: 'crown' })?.verifiers).toEqual(kinds('crown'))
+      expect(plan({}, { verify: { epsilon: '1/255', images: 7 } })).toEqual({
+        verifiers: kinds('symbolic'),
+        epsilon: 1 / 255,
+        images: 7,
+      })
+      expect(plan(mixTrain, { verify: 'none' })?.verifiers).toEqual([])
+      expect(() => plan({}, { images: 10, verify: { images: 11 } })).toThrow(
+        'recipe.evaluate.verify.images: 11',
+      )
+    })
+
+    it('the same when what was resolved is read again', () => {
+      for (const verify of [undefined, 'none', ['alphaCrown', 'cascade']]) {
+        const once = resolve({ ...minimal, pretrain: mixTrain, evaluate: { ...(verify && { verify }) } })
+        expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+      }
+    })
   })
 
   it('refuses more test images than there are', () => {
@@ -251,6 +294,13 @@ describe('setValue', () => {
       network: { name: 'vgg16', scale: 0.5 },
       data: { set: 'builtin', train: 100 },
       pretrain: { objective: { kind: 'adversarial', epsilon: '4/255' } },
+    })
+  })
+
+  it('writes out how to verify', () => {
+    const recipe = { evaluate: { verify: 'cascade' } }
+    expect(setValue(recipe, 'evaluate.verify.images=20')).toEqual({
+      evaluate: { verify: { verifiers: 'cascade', images: 20 } },
     })
   })
 
