@@ -6,6 +6,7 @@
  */
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
+  BoundMethod,
   BuildInfo,
   Device,
   DeviceInfo,
@@ -41,7 +42,7 @@ export {
 } from './data/index.js'
 export { type Diagnosis, diagnose } from './doctor.js'
 export { CoppiceError, type ErrorCode } from './errors.js'
-export { type Attack, describeAttack, parseAttack, pgd } from './evaluation/attack.js'
+export { type Attack, attackWithin, describeAttack, parseAttack, pgd } from './evaluation/attack.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
 export { type Proportion, proportion, wilson } from './evaluation/wilson.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
@@ -101,10 +102,23 @@ export type { Structure } from './pruning/structures.js'
 export type { RunEvent } from './runs/metrics.js'
 export { parseRecipe, type Recipe } from './runs/recipe.js'
 export { readRecipeFile, setValue } from './runs/recipeFile.js'
-export type { ResultRow, RunResult } from './runs/result.js'
+export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export { importTorch, readTorchModel, type TorchModel, type TorchModelTensor } from './torch/import.js'
 export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/loop.js'
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
 export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
+export {
+  type BoundOptions,
+  type BoundVerifier,
+  type Cascade,
+  describeVerifier,
+  type Verifier,
+  type VerifierOptions,
+  verifier,
+  verifierNames,
+} from './verification/index.js'
+export type { Verification } from './verification/summary.js'
+export { type ImageVerdict, type Verdict, type VerifiedOutcomes, verdictsOf } from './verification/verdict.js'
+export { type VerifyOptions, verify } from './verification/verify.js'
 export { version } from './version.js'
