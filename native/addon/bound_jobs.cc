@@ -54,7 +54,7 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
         const Folded plain = fold(*network, type, false);
         const Range around = box_around(placed(images, network->device).to(type), box.epsilon, box.clip,
                                         settings.sound);
-        const Range found = node_bounds(plain.graph, plain.weights, around, node, settings, interrupt);
+        const Range found = node_bounds({plain.graph, plain.weights}, around, node, settings, interrupt);
         return Range{flat_copy(found.lower, network->type), flat_copy(found.upper, network->type)};
       },
       [](Napi::Env env, const Range& found) {
@@ -79,7 +79,7 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
         const Folded folded = fold(*network, type);
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);
-        Margins found = margins(folded.graph, folded.weights, around, here.labels, settings, interrupt);
+        Margins found = margins({folded.graph, folded.weights}, around, here.labels, settings, interrupt);
         found.lower = flat_copy(found.lower, network->type);
         return found;
       },

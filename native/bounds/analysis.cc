@@ -113,22 +113,22 @@ RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const st
   return {out[0], out[1], known.error};
 }
 
-Analysis::Analysis(const Graph& graph, const Weights& weights, const Range& box, const BoundSettings& settings,
+Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSettings& settings,
                    const Interrupt& interrupt)
-    : relaxed{graph, weights, box, {}, {}, {}, {}},
+    : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}},
       settings_(settings),
       interrupt_(interrupt),
       backward_inside_(settings.method != BoundMethod::kInterval && settings.method != BoundMethod::kCrownIbp),
-      recorded_(requires_gradients(weights)),
+      recorded_(requires_gradients(network.weights)),
       two_sided_(settings.method != BoundMethod::kSymbolic),
-      exact_(graph.nodes.size()),
-      mixed_(graph.nodes.size()) {
-  const size_t count = graph.nodes.size();
+      exact_(network.graph.nodes.size()),
+      mixed_(network.graph.nodes.size()) {
+  const size_t count = network.graph.nodes.size();
   relaxed.ranges.resize(count);
   relaxed.lines.resize(count);
   relaxed.pools.resize(count);
   relaxed.magnitudes.resize(count);
-  for (const Node& node : graph.nodes)
+  for (const Node& node : network.graph.nodes)
     if (std::holds_alternative<MaxPool2d>(node.operation)) two_sided_ = true;
 }
 

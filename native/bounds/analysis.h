@@ -10,7 +10,7 @@ namespace coppice {
 /// A network relaxed over a box by one method, as far as it was asked for.
 class Analysis {
  public:
-  Analysis(const Graph& graph, const Weights& weights, const Range& box, const BoundSettings& settings,
+  Analysis(const BoundNetwork& network, const Range& box, const BoundSettings& settings,
            const Interrupt& interrupt);
 
   /// Ranges and lines of the first `count` nodes.

@@ -57,16 +57,9 @@ Window window_before(const Graph& graph, const Node& node, int input, const Wind
                     node.operation);
 }
 
-/// rows · weight. On the CPU oneDNN's convolution of one pixel multiplies fp32 matrices twice as fast as the
-/// BLAS.
-at::Tensor product(const at::Tensor& rows, const at::Tensor& weight) {
-  const bool direct = rows.is_cpu() && rows.scalar_type() == at::kFloat && !at::GradMode::is_enabled();
-  if (!direct) return rows.matmul(weight);
-  const int64_t count = rows.size(0), in = weight.size(0), out = weight.size(1);
-  const at::Tensor pixels = rows.contiguous().view({1, count, 1, in}).permute({0, 3, 1, 2});
-  const at::Tensor filters =
-      weight.t().contiguous().view({out, in, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
-  return at::conv2d(pixels, filters).permute({0, 2, 3, 1}).reshape({count, out});
+/// The weights packed for kernels, if they may be used: kernels record no gradients.
+const std::vector<PackedNode>* packed(const Relaxed& network) {
+  return at::GradMode::is_enabled() ? nullptr : network.packed.get();
 }
 
 class Pass {
@@ -180,6 +173,11 @@ class Pass {
     std::visit(
         Rule{
             [&](const Normalize&) {
+              // Each value of the node is a function of one pixel, so that its range is all there is to know.
+              if (input == kImage && network_.graph.consumers_of_image() == 1) {
+                const Range& range = network_.ranges[index];
+                return add(concretize(of, rows_, range.lower, range.upper), of, range);
+              }
               const at::Tensor scale = 1 / w.weight.flatten();
               count_affine(index, of, -w.bias.flatten() * scale, 1);
               pass_on(of.values * per_channel(scale));
@@ -187,7 +185,7 @@ class Pass {
             [&](const Conv2d& op) {
               const int64_t taps = (op.kernel + op.stride - 1) / op.stride;
               count_affine(index, of, w.bias, op.channels * taps * taps);
-              pass_on(through(op, of, w.weight, in));
+              pass_on(through(index, op, of, window, in));
             },
             [&](const BatchNorm2d& op) {
               const ScaleAndShift s = scale_and_shift(op, w);
@@ -217,12 +215,20 @@ class Pass {
             },
             [&](const Flatten&) {
               const bool maps = input == kImage || network_.graph.nodes[input].shape.size() == 3;
-              if (maps) of.values = of.values.view({rows_.count(), in[0], in[1], in[2]});
+              const auto* order = packed(network_);
+              if (maps && order && (*order)[index].by_pixel)
+                of.values = of.values.view({rows_.count(), in[1], in[2], in[0]}).permute({0, 3, 1, 2});
+              else if (maps)
+                of.values = of.values.view({rows_.count(), in[0], in[1], in[2]});
               pass_on(of.values);
             },
             [&](const Linear& op) {
               count_affine(index, of, w.bias, op.features);
-              pass_on(product(of.values, w.weight));
+              const auto* kernels = packed(network_);
+              pass_on(kernels ? transposed_convolution(of.values.unsqueeze(-1).unsqueeze(-1),
+                                                       (*kernels)[index].weight, 1, 0, 1, 1)
+                                    .flatten(1)
+                              : of.values.matmul(w.weight));
             },
             [&](const Add&) {
               count_affine(index, of, {}, 1);
@@ -234,8 +240,13 @@ class Pass {
         node.operation);
   }
 
-  at::Tensor through(const Conv2d& op, const Coefficients& of, const at::Tensor& weight, const Size& in) const {
+  at::Tensor through(int index, const Conv2d& op, const Coefficients& of, const Window& next,
+                     const Size& in) const {
     const int64_t s = op.stride;
+    if (const auto* kernels = packed(network_))
+      return transposed_convolution(of.values, (*kernels)[index].weight, s, of.window.whole() ? op.padding : 0,
+                                    next.height, next.width);
+    const at::Tensor& weight = network_.weights[index].weight;
     if (!of.window.whole()) return at::conv_transpose2d(of.values, weight, {}, {s, s});
     const auto unread = [&](int64_t input, int64_t output) {
       return input - ((output - 1) * s - 2 * op.padding + op.kernel);
@@ -314,7 +325,10 @@ RowBounds bound_neurons(const Relaxed& network, int target, const at::Tensor& pl
     return pass.run(target);
   }
   // Rows of the weight are what a step from single neurons would give.
-  const at::Tensor by_channel = conv ? weight.permute({0, 2, 3, 1}).contiguous() : weight;
+  const auto* kernels = packed(network);
+  const at::Tensor by_channel = kernels ? (*kernels)[target].rows
+                                : conv  ? weight.permute({0, 2, 3, 1}).contiguous()
+                                        : weight;
   at::Tensor values = by_channel.index_select(0, channel);
   if (sign != 1) values = values * sign;
   if (conv) values = values.permute({0, 3, 1, 2});

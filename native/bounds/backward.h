@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 
+#include "bounds/packed.h"
 #include "bounds/relaxation.h"
 #include "device/interrupt.h"
 #include "graph/network.h"
@@ -14,6 +15,7 @@ namespace coppice {
 struct Relaxed {
   const Graph& graph;
   Weights weights;
+  Packed packed;  ///< the same weights, for passes without gradients
   Range box;
   std::vector<Range> ranges;           ///< of each node's output
   std::vector<Lines> lines;            ///< of ReLU nodes

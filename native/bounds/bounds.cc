@@ -16,12 +16,12 @@ at::Tensor margin_rows(const at::Tensor& labels, int64_t classes, const at::Tens
   return all.reshape({-1, classes}).index_select(0, other.flatten().nonzero().flatten());
 }
 
-Margins by_one_method(const Graph& graph, const Weights& weights, const Range& box, const at::Tensor& labels,
+Margins by_one_method(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                       const BoundSettings& settings, const Interrupt& interrupt) {
-  const int64_t images = labels.size(0), others = graph.classes - 1;
-  Analysis analysis(graph, weights, box, settings, interrupt);
-  analysis.relax(static_cast<int>(graph.nodes.size()));
-  const at::Tensor rows = margin_rows(labels, graph.classes, box.lower.options());
+  const int64_t images = labels.size(0), others = network.graph.classes - 1;
+  Analysis analysis(network, box, settings, interrupt);
+  analysis.relax(static_cast<int>(network.graph.nodes.size()));
+  const at::Tensor rows = margin_rows(labels, network.graph.classes, box.lower.options());
   const at::Tensor sample = at::arange(images, labels.options()).repeat_interleave(others);
   RowBounds found = analysis.bound_logits(rows, sample);
   if (settings.method == BoundMethod::kAlphaCrown)
@@ -36,27 +36,27 @@ Margins by_one_method(const Graph& graph, const Weights& weights, const Range& b
 
 }  // namespace
 
-Margins margins(const Graph& graph, const Weights& weights, const Range& box, const at::Tensor& labels,
+Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt) {
-  if (!settings.intersect) return by_one_method(graph, weights, box, labels, settings, interrupt);
+  if (!settings.intersect) return by_one_method(network, box, labels, settings, interrupt);
   // Lines from tighter ranges may be worse for some margins, so that the parts count as well.
-  Margins best = by_one_method(graph, weights, box, labels, settings, interrupt);
+  Margins best = by_one_method(network, box, labels, settings, interrupt);
   BoundSettings alone = settings;
   alone.intersect = false;
   for (const BoundMethod method : {settings.method, BoundMethod::kInterval}) {
     alone.method = method;
-    const Margins part = by_one_method(graph, weights, box, labels, alone, interrupt);
+    const Margins part = by_one_method(network, box, labels, alone, interrupt);
     best.lower = at::maximum(best.lower, part.lower);
     best.macs += part.macs;
   }
   return best;
 }
 
-Range node_bounds(const Graph& graph, const Weights& weights, const Range& box, int target,
-                  const BoundSettings& settings, const Interrupt& interrupt) {
+Range node_bounds(const BoundNetwork& network, const Range& box, int target, const BoundSettings& settings,
+                  const Interrupt& interrupt) {
   const at::NoGradGuard no_grad;
   const auto by = [&](const BoundSettings& chosen) {
-    Analysis analysis(graph, weights, box, chosen, interrupt);
+    Analysis analysis(network, box, chosen, interrupt);
     analysis.relax(target + 1);
     return analysis.bound_node(target);
   };

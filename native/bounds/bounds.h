@@ -23,6 +23,15 @@ struct BoundSettings {
   int64_t iterations = 20;   ///< of kAlphaCrown
 };
 
+/// A network to bound, with its weights as they are or folded, prepared for many passes. Batch norm is in
+/// evaluation mode. Gradients flow to weights that require them, while they are recorded.
+struct BoundNetwork {
+  BoundNetwork(const Graph& of, Weights with) : graph(of), weights(std::move(with)), packed(pack(of, weights)) {}
+  const Graph& graph;
+  Weights weights;
+  Packed packed;
+};
+
 struct Margins {
   /// Lower bounds of logit of the label − other logit: [images, classes − 1], other classes in order, double.
   at::Tensor lower;
@@ -32,14 +41,13 @@ struct Margins {
   double macs = 0;      ///< multiply-accumulates of all backward passes
 };
 
-/// `weights`: folded or as they are; gradients flow to those that require them while they are recorded. Batch
-/// norm is in evaluation mode. Throws std::invalid_argument where the memory is too small for one neuron.
-Margins margins(const Graph& graph, const Weights& weights, const Range& box, const at::Tensor& labels,
+/// Throws std::invalid_argument where the memory is too small for one neuron.
+Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt);
 
 /// Bounds of every value of node `target`: [images, ...shape of the node]. kAlphaCrown is kCrown here. No
 /// gradients.
-Range node_bounds(const Graph& graph, const Weights& weights, const Range& box, int target,
-                  const BoundSettings& settings, const Interrupt& interrupt);
+Range node_bounds(const BoundNetwork& network, const Range& box, int target, const BoundSettings& settings,
+                  const Interrupt& interrupt);
 
 }  // namespace coppice

@@ -16,8 +16,8 @@ struct Work : torch::CustomClassHolder {
 
 struct Checkpoint : torch::autograd::Function<Checkpoint> {
   static variable_list forward(AutogradContext* ctx, const c10::intrusive_ptr<Work>& work,
-                               const variable_list& inputs) {
-    ctx->save_for_backward(inputs);
+                               at::TensorList inputs) {
+    ctx->save_for_backward(inputs.vec());
     ctx->saved_data["work"] = c10::IValue::make_capsule(work);
     return std::move(work->known);
   }
@@ -57,7 +57,7 @@ variable_list checkpoint(variable_list known, Piece compute, std::vector<int64_t
   work->known = std::move(known);
   work->compute = std::move(compute);
   work->bounds = std::move(bounds);
-  return Checkpoint::apply(work, inputs);
+  return Checkpoint::apply(work, at::TensorList(inputs));
 }
 
 }  // namespace coppice

@@ -124,6 +124,11 @@ void for_each_row(const RowLayout& l, Body body) {
   });
 }
 
+/// How far the lower line of a row lies from the entry of its image.
+int64_t lower_shift(const RowLayout& l, const LineMaps& lines, int64_t row) {
+  return (lines.lower_of_row[row] - l.sample[row]) * l.map_height * l.map_width * l.channels;
+}
+
 float* at_or_null(float* map, int64_t place) { return map ? map + place : nullptr; }
 
 }  // namespace
@@ -133,10 +138,7 @@ void relax_rows(const RowLayout& l, const LineMaps& lines, const float* values, 
   for_each_row(l, [&](int64_t row) {
     double below = 0, above = 0;
     const int64_t image = l.sample[row];
-    // How far the lower line of this row lies from the image's own.
-    const int64_t shift = lines.lower_of_row ? (lines.lower_of_row[row] - image) * l.map_height *
-                                                   l.map_width * l.channels
-                                             : 0;
+    const int64_t shift = lower_shift(l, lines, row);
     for_each_run(
         l, row, image, 0, l.map_height,
         [&](int64_t n, int64_t place, int64_t cell) {
@@ -154,9 +156,7 @@ void relax_rows_backward(const RowLayout& l, const LineMaps& lines, const float*
                          const LineGradients& to) {
   const auto pass = [&](int64_t row, int64_t from_row, int64_t to_row) {
     const int64_t image = l.sample[row];
-    const int64_t shift = lines.lower_of_row ? (lines.lower_of_row[row] - image) * l.map_height *
-                                                   l.map_width * l.channels
-                                             : 0;
+    const int64_t shift = lower_shift(l, lines, row);
     for_each_run(
         l, row, image, from_row, to_row,
         [&](int64_t n, int64_t place, int64_t cell) {

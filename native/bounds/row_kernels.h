@@ -13,7 +13,7 @@ struct RowLayout {
   int64_t map_height, map_width;
 };
 
-/// Maps of a ReLU's lines. `lower_of_row`: null where the rows of an image share its lower line.
+/// Maps of a ReLU's lines; which entry of `lower` each row takes.
 struct LineMaps {
   const float *lower, *upper, *intercept;
   const int64_t* lower_of_row;

@@ -57,11 +57,12 @@ Window unpacked(const c10::IValue& value) {
 
 LineMaps maps_of(const Lines& lines) {
   return {lines.lower_slope.const_data_ptr<float>(), lines.upper_slope.const_data_ptr<float>(),
-          lines.upper_intercept.const_data_ptr<float>(),
-          lines.lower_of_row.defined() ? lines.lower_of_row.const_data_ptr<int64_t>() : nullptr};
+          lines.upper_intercept.const_data_ptr<float>(), lines.lower_of_row.const_data_ptr<int64_t>()};
 }
 
-Lines contiguous(Lines lines) {
+/// As kernels take them.
+Lines complete(Lines lines, const Rows& rows) {
+  if (!lines.lower_of_row.defined()) lines.lower_of_row = rows.sample;
   lines.lower_slope = channels_last(lines.lower_slope);
   lines.upper_slope = channels_last(lines.upper_slope);
   lines.upper_intercept = channels_last(lines.upper_intercept);
@@ -162,7 +163,7 @@ at::Tensor gather(const at::Tensor& map, const at::Tensor& image_of_row, const W
 
 Constants relax(Coefficients& of, const Rows& rows, const Lines& given) {
   if (fused(of.values)) {
-    const Lines lines = contiguous(given);
+    const Lines lines = complete(given, rows);
     at::Tensor values = channels_last(of.values);
     const auto wanted = [](const at::Tensor& t) { return t.requires_grad(); };
     if (at::GradMode::is_enabled() &&
@@ -181,7 +182,8 @@ Constants relax(Coefficients& of, const Rows& rows, const Lines& given) {
     return constants;
   }
   const at::Tensor lower =
-      gather(given.lower_slope, given.lower_of_row.defined() ? given.lower_of_row : rows.sample, of.window, rows);
+      gather(given.lower_slope, given.lower_of_row.defined() ? given.lower_of_row : rows.sample,
+                                  of.window, rows);
   const at::Tensor upper = gather(given.upper_slope, rows.sample, of.window, rows);
   const at::Tensor intercept = gather(given.upper_intercept, rows.sample, of.window, rows);
   const at::Tensor positive = of.values.clamp_min(0), negative = of.values.clamp_max(0);

@@ -53,6 +53,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
   const auto started = std::chrono::steady_clock::now();
   const at::ScalarType type = bound_type(network);
   const Folded folded = fold(network, type);
+  const BoundNetwork bounded(folded.graph, folded.weights);
   std::optional<Folded> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
   const int64_t at_once = images_at_once(folded.graph, plan, type);
@@ -66,11 +67,11 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
         make_batch(dataset, order.narrow(0, begin, size), std::nullopt, RandomKey{}, network.type);
     const at::Tensor logits =
         forward(network.graph, network.weights(), batch.images, network.type, BatchNormMode::kEvaluation);
-    const auto bound = [&](const Folded& net, const at::Tensor& images, const at::Tensor& labels) {
-      const Range box = box_around(images.to(net.compute), plan.box.epsilon, plan.box.clip, true);
-      return margins(net.graph, net.weights, box, labels, plan.bounds, interrupt);
+    const auto bound = [&](const BoundNetwork& net, const at::Tensor& images, const at::Tensor& labels) {
+      const Range box = box_around(images, plan.box.epsilon, plan.box.clip, true);
+      return margins(net, box, labels, plan.bounds, interrupt);
     };
-    const Margins found = bound(folded, batch.images, batch.labels);
+    const Margins found = bound(bounded, batch.images.to(type), batch.labels);
     auto [margin, border] = least(found);
     result.unstable += found.unstable * static_cast<double>(size) / static_cast<double>(total);
     result.macs += found.macs;
@@ -79,7 +80,8 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
       if (!exact) exact = fold(network, at::kDouble);
       const at::Tensor some = border.nonzero().flatten();
       const Margins again =
-          bound(*exact, batch.images.index_select(0, some), batch.labels.index_select(0, some));
+          bound({exact->graph, exact->weights}, batch.images.index_select(0, some).to(at::kDouble),
+                batch.labels.index_select(0, some));
       result.macs += again.macs;
       margin = margin.index_put({some}, std::get<0>(again.lower.min(1)));
       confirmed = border;

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace coppice {
@@ -63,6 +64,13 @@ std::vector<int> Graph::consumers() const {
   for (const Node& node : nodes)
     for (const int input : node.inputs)
       if (input != kImage) ++count[input];
+  return count;
+}
+
+int Graph::consumers_of_image() const {
+  int count = 0;
+  for (const Node& node : nodes)
+    count += static_cast<int>(std::count(node.inputs.begin(), node.inputs.end(), kImage));
   return count;
 }
 

@@ -88,6 +88,8 @@ struct Graph {
   int64_t classes = 0;
   /// How many nodes read each node's output.
   std::vector<int> consumers() const;
+  /// How many nodes read the image.
+  int consumers_of_image() const;
 };
 
 /// Infers shapes and lays out the tensors of nodes whose name, operation and inputs are set.
