@@ -66,7 +66,11 @@ export const verifyCommand = (): Command =>
     .option('--attack <name>', 'attack every right image too, such as pgd50x10; of a cascade its last attack')
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
     .option('--threads <n>', 'CPU threads', integerFlag(1))
-    .option('--batch-size <n>', 'images at once (default: 16 to 256, by the verifier)', integerFlag(1))
+    .option(
+      '--batch-size <n>',
+      'images at once (default: 8 to 256, by the verifier; on a GPU more)',
+      integerFlag(1),
+    )
     .option('--seed <n>', "key of the attack's random starts", integerFlag(0), 0)
     .option('-o, --output <file>', 'where the verdicts go, one line an image (default: beside the model)')
     .option('--json', 'print JSON')

@@ -10,5 +10,5 @@ const schema = strict({ kind: z.literal('alphaCrown'), ...boundShape, iterations
 export const alphaCrownKind: VerifierKind<typeof schema> = {
   schema,
   work: ({ iterations = 0 }) => 930 + 30 * iterations,
-  batchSize: 16,
+  batchSize: 8,
 }

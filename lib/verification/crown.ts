@@ -5,4 +5,4 @@ import { boundShape, type VerifierKind } from './verifier.js'
 
 const schema = strict({ kind: z.literal('crown'), ...boundShape })
 
-export const crownKind: VerifierKind<typeof schema> = { schema, work: () => 930, batchSize: 32 }
+export const crownKind: VerifierKind<typeof schema> = { schema, work: () => 930, batchSize: 16 }

@@ -1,5 +1,6 @@
 /** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
 import type { z } from 'zod'
+import type { Device } from '../../bindings/native.js'
 import { parse, shorthand, variants } from '../schemas.js'
 import { alphaCrownKind } from './alphaCrown.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
@@ -75,6 +76,6 @@ export const stepsOf = (chosen: Verifier): BoundVerifier[] =>
 export const verificationWork = (chosen: Verifier): number =>
   stepsOf(chosen).reduce((sum, step) => sum + kinds[step.kind].work(step), 0)
 
-/** Images that are verified at once unless the user says otherwise. */
-export const defaultBatchSize = (chosen: Verifier): number =>
-  Math.min(...stepsOf(chosen).map(({ kind }) => kinds[kind].batchSize))
+/** Images that are verified at once unless the user says otherwise; a GPU takes and needs more. */
+export const defaultBatchSize = (chosen: Verifier, device: Device): number =>
+  (device === 'cpu' ? 1 : 16) * Math.min(...stepsOf(chosen).map(({ kind }) => kinds[kind].batchSize))

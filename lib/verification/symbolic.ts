@@ -8,4 +8,4 @@ import { boundShape, type VerifierKind } from './verifier.js'
 
 const schema = strict({ kind: z.literal('symbolic'), ...boundShape })
 
-export const symbolicKind: VerifierKind<typeof schema> = { schema, work: () => 470, batchSize: 32 }
+export const symbolicKind: VerifierKind<typeof schema> = { schema, work: () => 470, batchSize: 16 }

@@ -25,7 +25,7 @@ export interface VerifierKind<Schema extends z.ZodType> {
   schema: Schema
   /** Cost for one image in forward passes: an estimate, as it depends on how many neurons are unstable. */
   work: (options: { iterations?: number }) => number
-  /** Images at once: enough to keep the cores busy, few enough that results come every now and then. */
+  /** Images at once on the CPU: enough to keep the cores busy, few enough that results come every now and then. */
   batchSize: number
 }
 

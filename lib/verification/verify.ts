@@ -26,7 +26,7 @@ export interface VerifyOptions {
   attack?: Attack | undefined
   /** An evaluation of the same images in full precision: what it found need not be found again, and is held against the proofs. */
   evaluation?: Evaluation | undefined
-  /** Images at once; default 16 to 256, by the verifier. Memory is bounded by the verifier's `memory`, whatever this is. */
+  /** Images at once; default on the CPU 8 to 256, by the verifier, on a GPU more. Memory is bounded by the verifier's `memory`, whatever this is. */
   batchSize?: number | undefined
   /** Key of the attack's random starts; default 0. */
   seed?: number | undefined
@@ -67,7 +67,7 @@ export async function verify(
 /** `verify` on any engine. */
 export async function verifyWith(
   engine: Engine,
-  dataset: Pick<Dataset, 'name' | 'length' | 'indices' | 'labels'>,
+  dataset: Pick<Dataset, 'name' | 'length' | 'indices' | 'labels' | 'device'>,
   options: VerifyOptions,
 ): Promise<Verification> {
   const { evaluation, done = [], onResult, signal, onProgress, ...rest } = options
@@ -83,7 +83,7 @@ export async function verifyWith(
   const verdicts = new Map(done.map((verdict) => [verdict.index, verdict]))
   const missing = candidates.filter(({ index }) => !verdicts.has(index))
   let finished = n - missing.length
-  const batchSize = settings.batchSize ?? defaultBatchSize(verifier)
+  const batchSize = settings.batchSize ?? defaultBatchSize(verifier, dataset.device)
   for (let start = 0; start < missing.length; start += batchSize) {
     signal?.throwIfAborted()
     for await (const reached of verifyBatch(engine, plan, missing.slice(start, start + batchSize))) {

@@ -9,7 +9,7 @@ namespace coppice {
 namespace {
 
 /// Pieces of coefficients that stay in the CPU's caches are faster than larger ones.
-constexpr int64_t kCachedBytes = 6 << 20;
+constexpr int64_t kCachedBytes = 16 << 20;
 
 at::Tensor by_pixel(const at::Tensor& map) { return map.dim() == 4 ? map.permute({0, 2, 3, 1}) : map; }
 

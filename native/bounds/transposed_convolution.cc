@@ -28,6 +28,7 @@ struct Piece {
   int64_t column, size;
   int64_t y, x;       ///< its tap
   int64_t channel;    ///< its first input channel
+  int64_t offset;     ///< of it in the result, from the place of the first tap
 };
 
 struct Problem {
@@ -39,30 +40,58 @@ struct Problem {
 };
 
 /// Columns of a panel split where the tap's row changes: along a row, taps and channels are contiguous.
-std::vector<std::vector<Piece>> pieces_of(int64_t inputs, int64_t kernel) {
+std::vector<std::vector<Piece>> pieces_of(int64_t inputs, int64_t kernel, int64_t width) {
   const int64_t columns = kernel * kernel * inputs, row = kernel * inputs;
   std::vector<std::vector<Piece>> all((columns + kPanel - 1) / kPanel);
   for (int64_t column = 0; column < columns;) {
     const int64_t panel = column / kPanel;
     const int64_t end = std::min({(panel + 1) * kPanel, (column / row + 1) * row, columns});
-    all[panel].push_back({column - panel * kPanel, end - column, column / row, column % row / inputs,
-                          column % row % inputs});
+    const int64_t y = column / row, along = column % row;
+    all[panel].push_back({column - panel * kPanel, end - column, y, along / inputs, along % inputs,
+                          y * width * inputs + along});
     column = end;
   }
   return all;
 }
 
-/// tile[m][column] = Σ over c of x[m][c] · panel[c][column], for M positions. V: a vector of floats.
-template <class V, int M>
+using Vector4 = float __attribute__((vector_size(16)));
+using Vector8 = float __attribute__((vector_size(32)));
+using Vector16 = float __attribute__((vector_size(64)));
+
+template <class V>
+[[gnu::always_inline]] inline void add(float* out, const V& values) {
+  V sum;
+  std::memcpy(&sum, out, sizeof(V));
+  sum += values;
+  std::memcpy(out, &sum, sizeof(V));
+}
+
+[[gnu::always_inline]] inline void add(float* out, const float* values, int64_t size) {
+  const auto step = [&]<class V>(V part) {
+    constexpr int64_t kLanes = sizeof(V) / sizeof(float);
+    std::memcpy(&part, values, sizeof(V));
+    add(out, part);
+    out += kLanes;
+    values += kLanes;
+    size -= kLanes;
+  };
+  while (size >= 16) step(Vector16{});
+  if (size >= 8) step(Vector8{});
+  if (size >= 4) step(Vector4{});
+  for (int64_t i = 0; i < size; ++i) out[i] += values[i];
+}
+
+/// Σ over c of x[m][c] · panel[c][column] for M positions; sink(m, column, V, V) takes two vectors of columns.
+template <class V, int M, class Sink>
 [[gnu::always_inline]] inline void multiply(const float* const* x, const float* panel, int64_t channels,
-                                            float (*tile)[kPanel]) {
-  constexpr int kLanes = sizeof(V) / sizeof(float), kVectors = kPanel / kLanes;
-  for (int first = 0; first < kVectors; first += 2) {
+                                            Sink sink) {
+  constexpr int kLanes = sizeof(V) / sizeof(float);
+  for (int column = 0; column < kPanel; column += 2 * kLanes) {
     V sums[M][2] = {};
     for (int64_t c = 0; c < channels; ++c) {
       V left, right;
-      std::memcpy(&left, panel + c * kPanel + first * kLanes, sizeof(V));
-      std::memcpy(&right, panel + c * kPanel + (first + 1) * kLanes, sizeof(V));
+      std::memcpy(&left, panel + c * kPanel + column, sizeof(V));
+      std::memcpy(&right, panel + c * kPanel + column + kLanes, sizeof(V));
 #pragma GCC unroll 16
       for (int m = 0; m < M; ++m) {
         const float value = x[m][c];
@@ -71,19 +100,13 @@ template <class V, int M>
       }
     }
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) {
-      std::memcpy(tile[m] + first * kLanes, &sums[m][0], sizeof(V));
-      std::memcpy(tile[m] + (first + 1) * kLanes, &sums[m][1], sizeof(V));
-    }
+    for (int m = 0; m < M; ++m) sink(m, column, sums[m][0], sums[m][1]);
   }
 }
 
-[[gnu::always_inline]] inline void add(float* out, const float* tile, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) out[i] += tile[i];
-}
-
-/// Where one position adds to: the result at its first tap, if all its taps lie inside.
+/// Where one position adds to.
 struct Position {
+  float* first;  ///< the result at its first tap; only valid if all its taps lie inside
   float* row;    ///< the results of its row of coefficients
   int64_t y, x;  ///< of its first tap in them
   bool inside;
@@ -92,18 +115,11 @@ struct Position {
 [[gnu::always_inline]] inline void scatter(const Problem& p, const Position& at, const float* tile,
                                            const std::vector<Piece>& pieces) {
   const int64_t line = p.width * p.inputs;
-  if (at.inside) {
-    float* first = at.row + at.y * line + at.x * p.inputs;
-    for (const Piece& piece : pieces) {
-      float* out = first + piece.y * line + piece.x * p.inputs + piece.channel;
-      if (piece.size == kPanel)
-        add(out, tile, kPanel);
-      else
-        add(out, tile + piece.column, piece.size);
-    }
-    return;
-  }
   for (const Piece& piece : pieces) {
+    if (at.inside) {
+      add(at.first + piece.offset, tile + piece.column, piece.size);
+      continue;
+    }
     const int64_t y = at.y + piece.y, place = (at.x + piece.x) * p.inputs + piece.channel;
     const int64_t before = std::max<int64_t>(0, -place);
     const int64_t size = std::min(piece.size, line - place) - before;
@@ -128,7 +144,7 @@ template <class V, int M>
       for (int64_t i = 0; i < p.h; ++i) {
         for (int64_t j = 0; j < p.w; ++j) {
           const int64_t y = i * p.stride - p.padding, x = j * p.stride - p.padding;
-          places.push_back({p.out + row * result, y, x,
+          places.push_back({p.out + row * result + (y * p.width + x) * p.inputs, p.out + row * result, y, x,
                             y >= 0 && x >= 0 && y + p.kernel <= p.height && x + p.kernel <= p.width});
         }
       }
@@ -140,16 +156,26 @@ template <class V, int M>
         const int64_t used = std::min<int64_t>(M, count - position);
         const float* x[M];
         for (int64_t m = 0; m < M; ++m) x[m] = values + (position + std::min(m, used - 1)) * p.outputs;
-        multiply<V, M>(x, weights, p.outputs, tile);
-        for (int64_t m = 0; m < used; ++m) scatter(p, places[position + m], tile[m], p.pieces[panel]);
+        const Position* at = places.data() + position;
+        const std::vector<Piece>& pieces = p.pieces[panel];
+        const bool direct = pieces.front().size == kPanel;
+        multiply<V, M>(x, weights, p.outputs, [&](int m, int column, const V& left, const V& right) {
+          if (m >= used) return;
+          float* to = direct && at[m].inside ? at[m].first + pieces.front().offset : nullptr;
+          if (to) {
+            add(to + column, left);
+            add(to + column + sizeof(V) / sizeof(float), right);
+          } else {
+            std::memcpy(tile[m] + column, &left, sizeof(V));
+            std::memcpy(tile[m] + column + sizeof(V) / sizeof(float), &right, sizeof(V));
+          }
+        });
+        for (int64_t m = 0; m < used; ++m)
+          if (!direct || !at[m].inside) scatter(p, at[m], tile[m], pieces);
       }
     }
   }
 }
-
-using Vector4 = float __attribute__((vector_size(16)));
-using Vector8 = float __attribute__((vector_size(32)));
-using Vector16 = float __attribute__((vector_size(64)));
 
 void run_portable(const Problem& p, int64_t begin, int64_t end) { run<Vector4, 6>(p, begin, end); }
 #if COPPICE_X86
@@ -205,7 +231,7 @@ at::Tensor transposed_convolution(const at::Tensor& given, const PackedWeight& w
                         values.size(3),
                         height,
                         width,
-                        pieces_of(weight.inputs, weight.kernel)};
+                        pieces_of(weight.inputs, weight.kernel, width)};
   at::parallel_for(0, values.size(0), 4, [&](int64_t begin, int64_t end) { run(problem, begin, end); });
   return out;
 }

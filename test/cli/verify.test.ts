@@ -8,12 +8,25 @@ import type { OutcomeFile, RunResult } from '../../lib/runs/result.js'
 import { temporaryFolder } from '../helpers.js'
 import { coppice, startCoppice } from './command.js'
 
+/** Learns enough in two seconds to have verified, broken and misclassified images. */
 const RECIPE = {
-  data: { set: 'builtin', train: 600, test: 60 },
-  network: { name: 'cifarLarge', scale: 0.05 },
+  data: { set: 'builtin', train: 1000, test: 60 },
+  network: {
+    spec: {
+      ...{ name: 'small', input: [3, 32, 32] },
+      nodes: [
+        { op: 'conv2d', name: 'conv', channels: 8, kernel: 4, stride: 4 },
+        { op: 'relu', name: 'relu' },
+        { op: 'flatten', name: 'flatten' },
+        { op: 'linear', name: 'fc1', features: 32 },
+        { op: 'relu', name: 'relu1' },
+        { op: 'linear', name: 'fc2', features: 10 },
+      ],
+    },
+  },
   pretrain: {
-    objective: { kind: 'ibp', epsilon: '1/255' },
-    ...{ epochs: 6, batchSize: 32, learningRate: 0.003, rampEpochs: 1, augment: 'none' },
+    objective: { kind: 'ibp', epsilon: '1/255', kappa: 0.8 },
+    ...{ epochs: 9, batchSize: 32, learningRate: 0.003, rampEpochs: 4, augment: 'none' },
   },
   prune: { sparsity: 0.5, steps: 1, epochsPerStep: 1 },
   evaluate: { images: 50, verify: { verifiers: ['symbolic', 'cascade'], images: 40 } },
@@ -77,7 +90,7 @@ describe('coppice verify', () => {
     expect(model).toMatchObject({ n: 40, epsilon: 1 / 255, attacks: [] })
     expect(model.file).toBe(join(run, 'verification', 'dense-symbolic-1_255.jsonl'))
     const [header, ...images] = lines(model.file)
-    expect(header).toMatchObject({ event: 'verification', network: { name: 'cifarLarge' }, epsilon: 1 / 255 })
+    expect(header).toMatchObject({ event: 'verification', network: { name: 'small' }, epsilon: 1 / 255 })
     expect(images.map(({ index }) => index).sort((a, b) => Number(a) - Number(b))).toEqual([
       ...Array(40).keys(),
     ])
@@ -111,7 +124,7 @@ describe('coppice verify', () => {
   })
 
   it('goes on after Ctrl-C and kill -9, and ends in the same verdicts', async () => {
-    const flags = ['--verifier', 'alphaCrown', '--iterations', '150', '--batch-size', '2']
+    const flags = ['--verifier', 'alphaCrown', '--iterations', '1500', '--batch-size', '2']
     const output = join(temporaryFolder(), 'verdicts.jsonl')
     const command = ['verify', run, '--checkpoint', 'dense', ...flags, '-o', output, '--images', '20']
     const whole = await verified(...flags, '--images', '20')

@@ -44,6 +44,7 @@ const LABEL = 3
 const dataset = (n = truths.length) => ({
   name: 'made up',
   length: n,
+  device: 'cpu' as const,
   // Places in the whole set are not those in the view.
   indices: Uint32Array.from({ length: n }, (_, place) => 100 + place),
   labels: new Uint8Array(n).fill(LABEL),
