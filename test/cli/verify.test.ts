@@ -124,7 +124,7 @@ describe('coppice verify', () => {
   })
 
   it('goes on after Ctrl-C and kill -9, and ends in the same verdicts', async () => {
-    const flags = ['--verifier', 'alphaCrown', '--iterations', '1500', '--batch-size', '2']
+    const flags = ['--verifier', 'alphaCrown', '--iterations', '800', '--batch-size', '2']
     const output = join(temporaryFolder(), 'verdicts.jsonl')
     const command = ['verify', run, '--checkpoint', 'dense', ...flags, '-o', output, '--images', '20']
     const whole = await verified(...flags, '--images', '20')
