@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { addon } from '../../bindings/load.js'
-import type { DataSplits, Dataset } from '../data/index.js'
+import type { DataSplits } from '../data/index.js'
 import { invalid } from '../errors.js'
 import { settle } from '../jobs.js'
 import { Network } from '../networks/network.js'
@@ -20,8 +20,6 @@ import {
   resolveRecipe,
   withAbsolutePaths,
 } from '../runs/resolve.js'
-import { nativeEngine } from '../verification/engine.js'
-import { stepsOf } from '../verification/index.js'
 import { planSteps } from './plan.js'
 
 /** What a run works with. */
@@ -75,7 +73,6 @@ export async function prepare(written: Recipe): Promise<Prepared> {
         })
       }
       await requireFeasible(resolved, network)
-      await requireVerifiable(resolved, network, data.test)
     } catch (error) {
       network.dispose()
       throw error
@@ -111,18 +108,6 @@ const requireFeasible = async (recipe: ResolvedRecipe, network: Network): Promis
     residual: prune.residual,
     sparsity: prune.sparsity,
   })
-}
-
-/** Bounds one image, as a box without extent costs little: an operation without a rule is told before any training. */
-const requireVerifiable = async (
-  { evaluate }: ResolvedRecipe,
-  network: Network,
-  test: Dataset,
-): Promise<void> => {
-  const engine = nativeEngine(network, test, { seed: 0, signal: undefined })
-  for (const step of (evaluate.verify?.verifiers ?? []).flatMap(stepsOf)) {
-    await engine.bound(step, 0, test.indices.subarray(0, 1))
-  }
 }
 
 const fileHash = async (path: string): Promise<string> => {

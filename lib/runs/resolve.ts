@@ -208,7 +208,7 @@ export const branchesOf = ({ finetune, pretrain }: ResolvedRecipe): Branch[] => 
 
 /**
  * Hash of what determines a run: the resolved recipe, the network, and the content of the data and of the model it
- * starts from. Where it runs (device, threads, versions, paths) is left out; that is in environment.json.
+ * starts from. Where it runs (device, threads, memory, versions, paths) is left out; that is in environment.json.
  */
 export const identityOf = (
   { seed, pretrain, prune, finetune, evaluate }: ResolvedRecipe,
@@ -216,7 +216,10 @@ export const identityOf = (
   contents: { train: string; validation: string; test: string; model?: string },
 ): string => {
   const { from: _, ...training } = pretrain
-  const essence = { seed, pretrain: training, prune, finetune, evaluate, spec, contents }
+  const { verify, ...evaluation } = evaluate
+  const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
+  const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
+  const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
   return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
 }
 

@@ -268,6 +268,10 @@ describe('identityOf', () => {
     const first = identity(minimal)
     expect(identity({ ...minimal, name: 'other', device: 'cuda', threads: 7 })).toBe(first)
     expect(identity({ ...minimal, seed: 9 })).not.toBe(first)
+    const verified = (kind: string, memory: string) =>
+      identity({ ...minimal, evaluate: { verify: [{ kind, memory }] } })
+    expect(verified('crown', '1GB')).toBe(verified('crown', '2GB'))
+    expect(verified('crown', '1GB')).not.toBe(verified('symbolic', '1GB'))
     expect(identity({ ...minimal, pretrain: { epochs: 4 } })).not.toBe(first)
     const other = { ...contents, train: 'x' }
     expect(identityOf(resolve(minimal), networkSpec('cifarLarge'), other)).not.toBe(first)
