@@ -115,8 +115,16 @@ class Pass {
   }
 
  private:
+  /// Whether each value of the node is a function of one pixel that nothing else reads: its range is all there
+  /// is to know about the image.
+  bool ends_pass(int node) const {
+    const Node& n = network_.graph.nodes[node];
+    return std::holds_alternative<Normalize>(n.operation) && n.inputs[0] == kImage &&
+           network_.graph.consumers_of_image() == 1;
+  }
+
   bool ignores_outside(int node) const {
-    if (node == kImage) return true;
+    if (node == kImage || ends_pass(node)) return true;
     const Operation& op = network_.graph.nodes[node].operation;
     return std::holds_alternative<Relu>(op) && until_ == Until::kImage;
   }
@@ -173,8 +181,7 @@ class Pass {
     std::visit(
         Rule{
             [&](const Normalize&) {
-              // Each value of the node is a function of one pixel, so that its range is all there is to know.
-              if (input == kImage && network_.graph.consumers_of_image() == 1) {
+              if (ends_pass(index)) {
                 const Range& range = network_.ranges[index];
                 return add(concretize(of, rows_, range.lower, range.upper), of, range);
               }
@@ -247,6 +254,9 @@ class Pass {
       return transposed_convolution(of.values, (*kernels)[index].weight, s, of.window.whole() ? op.padding : 0,
                                     next.height, next.width);
     const at::Tensor& weight = network_.weights[index].weight;
+    if (of.values.is_cpu() && of.values.scalar_type() == at::kFloat)
+      return recorded_transposed_convolution(of.values, weight, s, of.window.whole() ? op.padding : 0,
+                                             next.height, next.width);
     if (!of.window.whole()) return at::conv_transpose2d(of.values, weight, {}, {s, s});
     const auto unread = [&](int64_t input, int64_t output) {
       return input - ((output - 1) * s - 2 * op.padding + op.kernel);

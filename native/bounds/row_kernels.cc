@@ -39,21 +39,27 @@ COPPICE_VECTORISED void relax_run(int64_t n, const float* values, float* out, co
 COPPICE_VECTORISED void relax_run_backward(int64_t n, const float* values, const float* gradient, float low,
                                            float high, const LineMaps& lines, float* out,
                                            const LineGradients& to) {
+  const float *lower = lines.lower, *upper = lines.upper, *intercept = lines.intercept;
+  float *of_lower = to.lower, *of_upper = to.upper, *of_intercept = to.intercept;
+  if (lower == upper) {
+    // Parallel lines: one gradient of their common slope.
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i)
-    out[i] = values[i] > 0 ? gradient[i] * lines.lower[i] + high * lines.intercept[i]
-                           : gradient[i] * lines.upper[i] + low * lines.intercept[i];
-  if (to.lower) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) to.lower[i] += values[i] > 0 ? gradient[i] * values[i] : 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const float constant = values[i] > 0 ? high : low;
+      out[i] = gradient[i] * upper[i] + constant * intercept[i];
+      of_upper[i] += gradient[i] * values[i];
+      of_intercept[i] += constant * values[i];
+    }
+    return;
   }
-  if (to.upper) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) to.upper[i] += values[i] > 0 ? 0 : gradient[i] * values[i];
-  }
-  if (to.intercept) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) to.intercept[i] += values[i] * (values[i] > 0 ? high : low);
+  for (int64_t i = 0; i < n; ++i) {
+    const bool positive = values[i] > 0;
+    const float constant = positive ? high : low, moved = gradient[i] * values[i];
+    out[i] = gradient[i] * (positive ? lower[i] : upper[i]) + constant * intercept[i];
+    of_lower[i] += positive ? moved : 0;
+    of_upper[i] += positive ? 0 : moved;
+    of_intercept[i] += constant * values[i];
   }
 }
 
@@ -129,7 +135,6 @@ int64_t lower_shift(const RowLayout& l, const LineMaps& lines, int64_t row) {
   return (lines.lower_of_row[row] - l.sample[row]) * l.map_height * l.map_width * l.channels;
 }
 
-float* at_or_null(float* map, int64_t place) { return map ? map + place : nullptr; }
 
 }  // namespace
 
@@ -164,8 +169,7 @@ void relax_rows_backward(const RowLayout& l, const LineMaps& lines, const float*
               n, values + place, gradient + place, static_cast<float>(low[row]),
               static_cast<float>(high[row]),
               {lines.lower + cell + shift, lines.upper + cell, lines.intercept + cell, nullptr}, out + place,
-              {at_or_null(to.lower, cell + shift), at_or_null(to.upper, cell),
-               at_or_null(to.intercept, cell)});
+              {to.lower + cell + shift, to.upper + cell, to.intercept + cell});
         },
         [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
   };

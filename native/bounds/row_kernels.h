@@ -24,7 +24,7 @@ void relax_rows(const RowLayout& layout, const LineMaps& lines, const float* val
                 double* high);
 
 struct LineGradients {
-  float *lower, *upper, *intercept;  ///< added to; null where not wanted
+  float *lower, *upper, *intercept;  ///< added to; of parallel lines `upper` gets both and `lower` nothing
 };
 
 /// Gradients of relax_rows: `gradient` of out, `low` and `high` of the constants; `out` is set.

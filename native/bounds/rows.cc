@@ -90,18 +90,16 @@ struct Relax : torch::autograd::Function<Relax> {
     const Window window = unpacked(ctx->saved_data["window"]);
     const at::Tensor gradient = channels_last(gradients[0]);
     const at::Tensor low = gradients[1].contiguous(), high = gradients[2].contiguous();
-    const auto wanted = [&](size_t input, const at::Tensor& map) {
-      return ctx->needs_input_grad(input) ? at::zeros_like(map) : at::Tensor();
-    };
+    const bool parallel = lower.is_alias_of(upper);
     const at::Tensor of_values = at::empty_like(values);
-    const at::Tensor of_lower = wanted(1, lower), of_upper = wanted(2, upper),
-                     of_intercept = wanted(3, intercept);
-    const auto data = [](const at::Tensor& t) { return t.defined() ? t.data_ptr<float>() : nullptr; };
+    const at::Tensor of_lower = parallel ? at::Tensor() : at::zeros_like(lower);
+    const at::Tensor of_upper = at::zeros_like(upper), of_intercept = at::zeros_like(intercept);
     relax_rows_backward(layout_of(values, upper, window, rows),
                         maps_of({lower, upper, intercept, saved[7]}), values.const_data_ptr<float>(),
                         gradient.const_data_ptr<float>(), low.const_data_ptr<double>(),
                         high.const_data_ptr<double>(), of_values.data_ptr<float>(),
-                        {data(of_lower), data(of_upper), data(of_intercept)});
+                        {parallel ? nullptr : of_lower.data_ptr<float>(), of_upper.data_ptr<float>(),
+                         of_intercept.data_ptr<float>()});
     return {of_values, of_lower, of_upper, of_intercept, {}, {}, {}};
   }
 };

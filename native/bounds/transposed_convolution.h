@@ -9,7 +9,7 @@ namespace coppice {
 /// each output channel.
 struct PackedWeight {
   at::Tensor panels;
-  int64_t outputs, inputs, kernel;
+  int64_t inputs, kernel;
 };
 PackedWeight pack_weight(const at::Tensor& weight);
 
@@ -18,5 +18,9 @@ PackedWeight pack_weight(const at::Tensor& weight);
 /// outside of height × width is dropped.
 at::Tensor transposed_convolution(const at::Tensor& values, const PackedWeight& weight, int64_t stride,
                                   int64_t padding, int64_t height, int64_t width);
+
+/// The same with gradients, for a weight [outputs, inputs, kernel, kernel].
+at::Tensor recorded_transposed_convolution(const at::Tensor& values, const at::Tensor& weight, int64_t stride,
+                                           int64_t padding, int64_t height, int64_t width);
 
 }  // namespace coppice
