@@ -20,6 +20,7 @@ if (labels.length < count) throw new Error(`${labels.length} images where ${coun
 async function pass(sound) {
   const found = []
   let unstable = 0
+  let macs = 0
   const started = performance.now()
   for (let start = 0; start < count; start += batch) {
     const end = Math.min(count, start + batch)
@@ -29,8 +30,9 @@ async function pass(sound) {
     const result = await job.promise
     found.push(...result.margins)
     unstable += (result.unstable * (end - start)) / count
+    macs += result.macs / count
   }
-  return { milliseconds: (performance.now() - started) / count, margins: found, unstable }
+  return { milliseconds: (performance.now() - started) / count, margins: found, unstable, macs }
 }
 
 const status = (key) =>
@@ -41,7 +43,7 @@ const plain = await pass(false)
 const milliseconds = []
 for (let i = 0; i < request.repeats; ++i) milliseconds.push((await pass(true)).milliseconds)
 const peakBytes = device === 'cpu' ? process.resourceUsage().maxRSS * 1024 : native.memory(device).peak
-const { margins, unstable } = plain
+const { margins, unstable, macs } = plain
 console.log(
   JSON.stringify({
     milliseconds,
@@ -49,6 +51,7 @@ console.log(
     baselineBytes,
     margins,
     unstable,
+    macs,
     torch: native.info().builtAgainst,
   }),
 )

@@ -1,7 +1,6 @@
 // Multiply-adds that bounds of one image need, for a chain of convolutions and linear layers: node macs.mjs prints
 // those of cifarLarge. A neuron's backward pass walks only its receptive field; the first layer's bounds are interval
-// arithmetic; `shares` says which part of each hidden layer's neurons needs a pass (1: all, the floor of a method that
-// can prove nothing stable before).
+// arithmetic. The floor of a method that can prove nothing stable before.
 
 /** Layers of a spec: what one row costs to pass through them, and how far it spreads. */
 function layers(spec) {
@@ -39,8 +38,8 @@ function rowMacs(chain, from) {
   return macs
 }
 
-/** Multiply-adds of one image by `method`; `shares` has one number per hidden layer. */
-export function boundMacs(spec, method, shares = []) {
+/** Multiply-adds of one image by `method`. */
+export function boundMacs(spec, method) {
   const chain = layers(spec)
   const classes = chain.at(-1).out
   const forward = chain.reduce((sum, l) => sum + l.side ** 2 * l.out * l.in * l.kernel ** 2, 0)
@@ -49,7 +48,7 @@ export function boundMacs(spec, method, shares = []) {
   if (method === 'crownIbp') return 2 * forward + margins
   let inner = 0
   for (let k = 1; k < chain.length - 1; ++k)
-    inner += (shares[k] ?? 1) * chain[k].side ** 2 * chain[k].out * rowMacs(chain, k)
+    inner += chain[k].side ** 2 * chain[k].out * rowMacs(chain, k)
   // Two sides of every neuron where the lower and the upper line differ; only lower bounds of margins.
   return (method === 'symbolic' ? 1 : 2) * inner + margins
 }
