@@ -108,6 +108,7 @@ export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress 
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
 export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
+export { type BoundsOptions, margins, nodeBounds } from './verification/bounds.js'
 export {
   type BoundOptions,
   type BoundVerifier,

@@ -1,5 +1,6 @@
-// `npm start [-- --data FOLDER] [-o FOLDER]`: sets everything up, then runs the main job: pre-train, prune, fine-tune
-// and evaluate on the built-in images, or with --data on the real CIFAR-10 in that folder.
+// `npm start [-- --data FOLDER] [-o FOLDER]`: sets everything up, then does the main job twice on the built-in images:
+// pre-train, prune, fine-tune and evaluate an adversarially trained network, then a verifiably trained one. With --data:
+// the former on the real CIFAR-10 in that folder. Runs go to the folder -o, by default runs.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -15,16 +16,15 @@ await main(async () => {
   const data = values.data && here(values.data)
   if (data !== undefined && !existsSync(data)) throw new Failure(`--data ${data}: the folder is not there.`)
   await setup()
-  const name = data === undefined ? 'builtin' : 'cifar10-cpu'
-  const output = values.output ? here(values.output) : join('runs', name)
+  const names = data === undefined ? ['builtin', 'builtin-mixtrain'] : ['cifar10-cpu']
   const from = data === undefined ? [] : ['--data', data]
-  // An interrupted run goes on where it stopped; of a finished one the result is shown.
-  const job = existsSync(join(output, 'recipe.json'))
-    ? ['resume', output]
-    : ['run', join(root, 'recipes', `${name}.yaml`), '-o', output, ...from]
-  const coppice = join(root, 'dist/lib/cli/main.js')
-  await run(process.execPath, [coppice, ...job], {
-    stdio: 'inherit',
-    what: `coppice ${job[0]}`,
-  })
+  for (const name of names) {
+    const output = join(values.output ? here(values.output) : 'runs', name)
+    // An interrupted run goes on where it stopped; of a finished one the result is shown.
+    const job = existsSync(join(output, 'recipe.json'))
+      ? ['resume', output]
+      : ['run', join(root, 'recipes', `${name}.yaml`), '-o', output, ...from]
+    const coppice = join(root, 'dist/lib/cli/main.js')
+    await run(process.execPath, [coppice, ...job], { stdio: 'inherit', what: `coppice ${job[0]}` })
+  }
 })

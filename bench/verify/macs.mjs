@@ -47,8 +47,7 @@ export function boundMacs(spec, method) {
   const margins = (classes - 1) * rowMacs(chain, chain.length - 1)
   if (method === 'crownIbp') return 2 * forward + margins
   let inner = 0
-  for (let k = 1; k < chain.length - 1; ++k)
-    inner += chain[k].side ** 2 * chain[k].out * rowMacs(chain, k)
+  for (let k = 1; k < chain.length - 1; ++k) inner += chain[k].side ** 2 * chain[k].out * rowMacs(chain, k)
   // Two sides of every neuron where the lower and the upper line differ; only lower bounds of margins.
   return (method === 'symbolic' ? 1 : 2) * inner + margins
 }

@@ -35,10 +35,7 @@ const columns = [
   ['ratio', (row) => times(row, 'kept')],
   ['Coppice MiB', (row) => memory(row.coppice)],
   ['auto_LiRPA MiB', (row) => memory(row.lirpa)],
-  [
-    'GMAC all / done',
-    (row) => `${short(row.gmacs)} / ${short(row.gmacsDone)}`,
-  ],
+  ['GMAC all / done', (row) => `${short(row.gmacs)} / ${short(row.gmacsDone)}`],
   ['of peak', (row) => ofPeak(row, row.gmacsDone)],
   ['max Δ margin', (row) => (row.difference === undefined ? '–' : row.difference.toExponential(1))],
   ['max margin', (row) => (row.largest === undefined ? '–' : short(row.largest))],
