@@ -1,5 +1,5 @@
 /** Gradients of losses on bounds, against finite differences and between the two types of arithmetic. */
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { addon } from '../../../bindings/load.js'
 import type { NativeDataset, NativeNetwork, NativeVerified, TrainRequest } from '../../../bindings/native.js'
 import type { NetworkSpecInput, NodeInput } from '../../../lib/networks/parse.js'
@@ -7,6 +7,9 @@ import { onNativeSide } from './plain.js'
 import { random, withRandomNumbers } from './randomNetworks.js'
 
 const native = addon()
+// Small networks are faster without threads that wait for each other.
+beforeAll(() => native.setThreads(1))
+
 const batchSize = 4
 
 /** Statistics as good as fixed: gradients take them for constants. */

@@ -1,8 +1,8 @@
 /** No point of the box leaves the bounds of any node, whatever the network, the method, the type and the box. */
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { addon } from '../../../bindings/load.js'
 import type { NativeNetwork } from '../../../bindings/native.js'
-import type { ImageShape } from '../../../lib/networks/spec.js'
+import { IMAGE, type ImageShape } from '../../../lib/networks/spec.js'
 import { allMethods, boundsOf, type Changes, marginsOf, nodeMethods } from './ask.js'
 import { exactRanges } from './enumerate.js'
 import { forward, inType, named, onNativeSide, type PlainNetwork } from './plain.js'
@@ -10,6 +10,9 @@ import { boxAround, type Random, random, randomImage, randomNetwork, tiny } from
 import { type Ranges, search } from './search.js'
 
 const native = addon()
+
+// Small networks are faster without threads that wait for each other.
+beforeAll(() => native.setThreads(1))
 
 /** Every bound of every node, by all methods alone and intersected, holds what was found. */
 const expectAllBoundsToHold = async (
@@ -75,6 +78,22 @@ const twoOrThreePixels: readonly [ImageShape, ...ImageShape[]] = [
   [1, 3, 1],
 ]
 const boxFor = (chance: Random) => ({ epsilon: chance.pick(epsilons), clip: chance.chance(0.6) })
+
+it('every operation is in many of the networks, behind and before every other kind', () => {
+  const pairs = new Map<string, number>()
+  for (let seed = 0; seed < 300; ++seed) {
+    const { nodes } = randomNetwork(seed, tiny(random(1000 + seed))).spec
+    for (const { op, inputs } of nodes)
+      for (const input of inputs) {
+        const pair = `${nodes.find(({ name }) => name === input)?.op ?? IMAGE} → ${op}`
+        pairs.set(pair, (pairs.get(pair) ?? 0) + 1)
+      }
+  }
+  const kinds = ['conv2d', 'batchNorm2d', 'relu', 'maxPool2d', 'averagePool2d', 'add']
+  for (const before of [IMAGE, ...kinds])
+    for (const after of kinds)
+      expect(pairs.get(`${before} → ${after}`), `${before} → ${after}`).toBeGreaterThan(3)
+})
 
 it.each([
   ['float32', 0, 75],
