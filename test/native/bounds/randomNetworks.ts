@@ -40,7 +40,7 @@ export interface Limits {
 
 /** Small, for searches: up to three channels of up to 4×4 pixels. */
 export const tiny = (chance: Random): Limits => ({
-  input: [chance.whole(1, 3), chance.whole(1, 4), chance.whole(1, 4)],
+  input: [chance.whole(1, 3), chance.whole(1, 4), chance.whole(2, 4)],
   steps: chance.whole(1, 5),
   values: 60,
   classes: chance.whole(2, 4),
@@ -84,7 +84,10 @@ export const randomNetwork = (seed: number, limits: Limits): PlainNetwork => {
   const norm = (from: string) => add('batchNorm2d', from, { epsilon: 1e-5, momentum: 0.1 })
   const relu = (from: string) => add('relu', from, {})
   const pooling = (op: 'maxPool2d' | 'averagePool2d', from: string) =>
-    add(op, from, { kernel: chance.pick([1, 2, 2, 3]), stride: chance.whole(1, 3) })
+    add(op, from, {
+      kernel: Math.min(chance.pick([1, 2, 2, 3]), ...shapeOf(from).slice(1)),
+      stride: chance.pick([1, 1, 2, 3]),
+    })
 
   /** A branch that keeps the shape. */
   const branch = (from: string): string => {
@@ -108,15 +111,15 @@ export const randomNetwork = (seed: number, limits: Limits): PlainNetwork => {
     return from
   }
   const step = (from: string): string => {
-    const kind = chance.whole(0, 11)
+    const kind = chance.whole(0, 12)
     if (kind < 3) return convolution(from)
     if (kind === 3) return norm(convolution(from))
     if (kind === 4) return norm(from)
     if (kind < 7) return relu(from)
-    if (kind === 7) return limits.maxPooling === false ? from : pooling('maxPool2d', from)
-    if (kind === 8) return pooling('averagePool2d', from)
-    if (kind === 9) return project(from)
-    if (from !== IMAGE && kind === 10 && equal(from, IMAGE)) return add('add', [from, IMAGE], {})
+    if (kind < 9) return limits.maxPooling === false ? from : pooling('maxPool2d', from)
+    if (kind === 9) return pooling('averagePool2d', from)
+    if (kind === 10) return project(from)
+    if (from !== IMAGE && kind === 11 && equal(from, IMAGE)) return add('add', [from, IMAGE], {})
     const other = chance.chance(0.3) ? branch(from) : from
     return add('add', chance.chance(0.5) ? [branch(from), other] : [other, branch(from)], {})
   }
