@@ -2,11 +2,27 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <limits>
+
 #include "addon/job_arguments.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
 
 namespace coppice {
+namespace {
+
+/// In the network's type, rounded away from the values that the bounds enclose.
+Range given_back(const Range& bounds, at::ScalarType type, bool sound) {
+  const auto cast = [&](const at::Tensor& values, double towards) {
+    const at::Tensor rounded = values.to(type);
+    if (!sound || values.scalar_type() == type) return flat_copy(rounded, type);
+    return flat_copy(at::nextafter(rounded, at::full_like(rounded, towards)), type);
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return {cast(bounds.lower, -kInfinity), cast(bounds.upper, kInfinity)};
+}
+
+}  // namespace
 
 Napi::Value start_verify(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
@@ -52,10 +68,10 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
         const at::ScalarType type = bound_type(*network);
         // Not folded, so that every node is still there.
         const Folded plain = fold(*network, type, false);
-        const Range around = box_around(placed(images, network->device).to(type), box.epsilon, box.clip,
-                                        settings.sound);
+        const Range around =
+            box_around(placed(images, network->device).to(type), box.epsilon, box.clip, settings.sound);
         const Range found = node_bounds({plain.graph, plain.weights}, around, node, settings, interrupt);
-        return Range{flat_copy(found.lower, network->type), flat_copy(found.upper, network->type)};
+        return given_back(found, network->type, settings.sound);
       },
       [](Napi::Env env, const Range& found) {
         auto object = Napi::Object::New(env);
@@ -80,7 +96,7 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);
         Margins found = margins({folded.graph, folded.weights}, around, here.labels, settings, interrupt);
-        found.lower = flat_copy(found.lower, network->type);
+        found.lower = given_back({found.lower, found.lower}, network->type, settings.sound).lower;
         return found;
       },
       [](Napi::Env env, const Margins& found) {

@@ -36,6 +36,7 @@ RowBounds optimise(const Relaxed& original, const at::Tensor& rows, const at::Te
     all.push_back({static_cast<int>(node), value, value, at::zeros_like(value), at::zeros_like(value)});
     lines.lower_of_row = each;
   }
+  if (all.empty()) return start;
   at::Tensor best = start.low;
   for (int64_t step = 1; step <= iterations; ++step) {
     interrupt.check();
@@ -98,9 +99,9 @@ RowBounds with_optimised_lines(Analysis& analysis, const at::Tensor& rows, const
   for (int64_t begin = 0; begin < rows.size(0); begin += at_once) {
     const int64_t size = std::min(at_once, rows.size(0) - begin);
     const auto piece = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, begin, size) : t; };
-    const RowBounds found = optimise(analysis.relaxed, piece(rows), piece(sample),
-                                     {piece(start.low), piece(start.high), piece(start.error)},
-                                     settings.iterations, interrupt);
+    const RowBounds found =
+        optimise(analysis.relaxed, piece(rows), piece(sample),
+                 {piece(start.low), piece(start.high), piece(start.error)}, settings.iterations, interrupt);
     low.push_back(found.low);
     if (found.error.defined()) error.push_back(found.error);
   }

@@ -1,4 +1,5 @@
-// Lower lines of unstable ReLUs, optimised for every margin of every image (Xu et al., "Fast and complete", 2021).
+// Lower lines of unstable ReLUs, optimised for every margin of every image (Xu et al., "Fast and complete",
+// 2021).
 #pragma once
 #include "bounds/analysis.h"
 

@@ -10,15 +10,16 @@ namespace {
 
 /// Pieces of coefficients that stay in the CPU's caches are faster than larger ones.
 constexpr int64_t kCachedBytes = 16 << 20;
+/// Tensors as large as the coefficients that are held at once where they are gathered and multiplied apart.
+constexpr int64_t kUnfusedCopies = 6;
 
 at::Tensor by_pixel(const at::Tensor& map) { return map.dim() == 4 ? map.permute({0, 2, 3, 1}) : map; }
 
 /// A map with some of its values replaced; `places` count in the order [image, y, x, channel].
 at::Tensor with_values(const at::Tensor& map, const at::Tensor& places, const at::Tensor& values) {
   const at::Tensor ordered = by_pixel(map);
-  const at::Tensor out = ordered.reshape({-1})
-                             .index_put({places}, values.to(map.scalar_type()))
-                             .view(ordered.sizes());
+  const at::Tensor out =
+      ordered.reshape({-1}).index_put({places}, values.to(map.scalar_type())).view(ordered.sizes());
   return map.dim() == 4 ? out.permute({0, 3, 1, 2}) : out;
 }
 
@@ -26,7 +27,7 @@ at::Tensor with_values(const at::Tensor& map, const at::Tensor& places, const at
 Range widened(const RowBounds& bounds, at::ScalarType type) {
   if (!bounds.error.defined()) return {bounds.low.to(type), bounds.high.to(type)};
   const double unit = type == at::kDouble ? 0x1p-51 : 0x1p-22;
-  const at::Tensor error = bounds.error * 1.01 + 1e-30;
+  const at::Tensor error = bounds.error * 1.01;
   const at::Tensor low = bounds.low - error, high = bounds.high + error;
   return {(low - low.abs() * unit).to(type), (high + high.abs() * unit).to(type)};
 }
@@ -63,6 +64,27 @@ std::string bytes(int64_t count) {
   if (count >= 1 << 20) return std::to_string(count >> 20) + " MiB";
   if (count >= 1 << 10) return std::to_string(count >> 10) + " KiB";
   return std::to_string(count) + " bytes";
+}
+
+/// Whether an operation of type Reader takes the node as its (first) input.
+template <class Reader>
+bool is_read_by(const Graph& graph, int index) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    return node.inputs[0] == index && std::holds_alternative<Reader>(node.operation);
+  });
+}
+
+/// Which values of a node need bounds of their own, if they have these: those on which lines depend.
+at::Tensor matters(const Graph& graph, int index, const Range& range) {
+  if (is_read_by<MaxPool2d>(graph, index)) return at::ones_like(range.lower, at::kBool);
+  for (size_t reader = 0; reader < graph.nodes.size(); ++reader) {
+    const Node& node = graph.nodes[reader];
+    // What a max pool reads behind a ReLU is more than its slope.
+    if (node.inputs[0] == index && std::holds_alternative<Relu>(node.operation) &&
+        is_read_by<MaxPool2d>(graph, static_cast<int>(reader)))
+      return range.upper.gt(0);
+  }
+  return crosses_zero(range);
 }
 
 /// Both bounds of some neurons. With lines that are not parallel, the upper ones need rows of their own.
@@ -115,10 +137,11 @@ RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const st
 
 Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSettings& settings,
                    const Interrupt& interrupt)
-    : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}},
+    : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}, {}},
       settings_(settings),
       interrupt_(interrupt),
-      backward_inside_(settings.method != BoundMethod::kInterval && settings.method != BoundMethod::kCrownIbp),
+      backward_inside_(settings.method != BoundMethod::kInterval &&
+                       settings.method != BoundMethod::kCrownIbp),
       recorded_(requires_gradients(network.weights)),
       two_sided_(settings.method != BoundMethod::kSymbolic),
       exact_(network.graph.nodes.size()),
@@ -137,13 +160,9 @@ void Analysis::relax(int count) {
 }
 
 bool Analysis::feeds_nonlinear(int index) const {
+  // The range of a ReLU's output follows from that of its input.
   const bool relu = std::holds_alternative<Relu>(relaxed.graph.nodes[index].operation);
-  return std::any_of(relaxed.graph.nodes.begin(), relaxed.graph.nodes.end(), [&](const Node& node) {
-    if (node.inputs[0] != index) return false;
-    // The range of a ReLU's output follows from that of its input.
-    return std::holds_alternative<Relu>(node.operation) ||
-           (std::holds_alternative<MaxPool2d>(node.operation) && !relu);
-  });
+  return is_read_by<Relu>(relaxed.graph, index) || (!relu && is_read_by<MaxPool2d>(relaxed.graph, index));
 }
 
 void Analysis::visit(int index) {
@@ -155,19 +174,32 @@ void Analysis::visit(int index) {
                      std::holds_alternative<AveragePool2d>(node.operation);
   const bool nonlinear =
       std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
-  exact_[index] = !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) &&
-                  !(mixes && mixed(input));
+  exact_[index] =
+      !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) && !(mixes && mixed(input));
   mixed_[index] = mixes || mixed(input);
   {
     // Interval bounds that a backward pass replaces need no gradients.
     const at::AutoGradMode mode(recorded_ && (exact_[index] || !backward_inside_ || nonlinear));
     relaxed.ranges[index] = range_of(index);
   }
+  if (settings_.sound) count_underflow(index);
   if (feeds_nonlinear(index)) {
     if (backward_inside_ && !exact_[index]) refine(index);
     const Range& range = relaxed.ranges[index];
     neurons_ += static_cast<double>(range.lower.numel());
     crossing_ += crosses_zero(range).sum().item<double>();
+  }
+}
+
+void Analysis::count_underflow(int index) {
+  const Node& node = relaxed.graph.nodes[index];
+  const at::ScalarType type = relaxed.box.lower.scalar_type();
+  for (const int input : node.inputs) {
+    const Range& range = input == kImage ? relaxed.box : relaxed.ranges[input];
+    const at::Tensor sum = magnitude(range).flatten(1).sum(1, false, at::kDouble) +
+                           static_cast<double>(range.lower.numel() / range.lower.size(0));
+    const at::Tensor lost = sum * underflow(products_of(node, relaxed.weights[index]) + 8, type);
+    relaxed.underflow = relaxed.underflow.defined() ? relaxed.underflow + lost : lost;
   }
 }
 
@@ -181,7 +213,9 @@ Range Analysis::range_of(int index) {
           settings_.method == BoundMethod::kSymbolic ? LowerSlope::kParallel : LowerSlope::kAdaptive;
       relaxed.lines[index] = relu_lines(inputs[0], slope, settings_.sound, settings_.detach);
       if (backward_inside_ && !settings_.intersect) {
-        const at::NoGradGuard no_grad;
+        // The constants of a max pool's lines depend on it.
+        const at::AutoGradMode mode(at::GradMode::is_enabled() &&
+                                    is_read_by<MaxPool2d>(relaxed.graph, index));
         return relu_range(inputs[0], relaxed.lines[index]);
       }
     }
@@ -195,23 +229,20 @@ Range Analysis::range_of(int index) {
 void Analysis::refine(int index) {
   const at::NoGradGuard no_grad;
   const Range coarse{relaxed.ranges[index].lower.detach(), relaxed.ranges[index].upper.detach()};
-  bool pooled = false;
-  for (const Node& node : relaxed.graph.nodes)
-    pooled |= node.inputs[0] == index && std::holds_alternative<MaxPool2d>(node.operation);
   // A neuron that is stable by the ranges so far is stable by a backward pass too: it needs none.
-  const at::Tensor asked = pooled ? at::ones_like(coarse.lower, at::kBool) : crosses_zero(coarse);
+  const at::Tensor asked = matters(relaxed.graph, index, coarse);
   const at::Tensor places = by_pixel(asked).reshape({-1}).nonzero().flatten();
   const RowBounds found = in_pieces(index, places);
   const auto replaced = [&](const RowBounds& by, const at::Tensor& at_places, const Range& in) {
     const Range tight = widened(by, coarse.lower.scalar_type());
-    return Range{with_values(in.lower, at_places, tight.lower), with_values(in.upper, at_places, tight.upper)};
+    return Range{with_values(in.lower, at_places, tight.lower),
+                 with_values(in.upper, at_places, tight.upper)};
   };
   Range range = replaced(found, places, coarse);
   if (settings_.intersect)
     range = {at::maximum(range.lower, coarse.lower), at::minimum(range.upper, coarse.upper)};
   if (recorded_) {
-    // Only neurons that cross zero have lines that depend on their bounds.
-    const at::Tensor crossing = found.low.lt(0).logical_and(found.high.gt(0)).nonzero().flatten();
+    const at::Tensor crossing = matters(relaxed.graph, index, {found.low, found.high}).nonzero().flatten();
     const at::Tensor some = places.index_select(0, crossing);
     const RowBounds known{found.low.index_select(0, crossing), found.high.index_select(0, crossing),
                           found.error};
@@ -227,11 +258,13 @@ int64_t Analysis::rows_at_once(int target, bool neurons, bool recorded, int64_t 
   const RowCost cost = row_cost(relaxed.graph, target, neurons);
   const at::Tensor& like = relaxed.box.lower;
   const int64_t elements = (recorded ? 2 * cost.total : cost.peak) + extra;
-  const int64_t each = elements * static_cast<int64_t>(like.element_size());
+  // Where no fused kernels work, libtorch's operations make copies.
+  const int64_t copies = relaxed.packed ? 1 : kUnfusedCopies;
+  const int64_t each = elements * copies * static_cast<int64_t>(like.element_size());
   if (each > settings_.memory)
     throw std::invalid_argument("the memory budget of " + bytes(settings_.memory) +
-                                " is too small for one neuron of node '" +
-                                relaxed.graph.nodes[target].name + "', which needs " + bytes(each));
+                                " is too small for one neuron of node '" + relaxed.graph.nodes[target].name +
+                                "', which needs " + bytes(each));
   int64_t budget = settings_.memory;
   if (like.is_cpu() && !recorded) budget = std::min(budget, std::max(kCachedBytes, 16 * each));
   return budget / each;
@@ -245,8 +278,8 @@ RowBounds Analysis::in_pieces(int target, const at::Tensor& places) {
     const int64_t size = bounds[piece + 1] - bounds[piece];
     pieces.push_back(both_sides(relaxed, target, places.narrow(0, bounds[piece], size), two_sided_));
   }
-  macs += static_cast<double>(places.size(0)) * row_cost(relaxed.graph, target, true).macs *
-          (two_sided_ ? 2 : 1);
+  macs +=
+      static_cast<double>(places.size(0)) * row_cost(relaxed.graph, target, true).macs * (two_sided_ ? 2 : 1);
   RowBounds found = joined(pieces, relaxed.box.lower.options());
   if (!settings_.sound) found.error = at::Tensor();
   return found;
@@ -254,12 +287,11 @@ RowBounds Analysis::in_pieces(int target, const at::Tensor& places) {
 
 RowBounds Analysis::recorded(int target, const at::Tensor& places, const RowBounds& known) {
   const std::vector<int64_t> bounds = cut(places.size(0), rows_at_once(target, true, true));
-  return recorded_pass(relaxed, known, bounds,
-                       [=, two_sided = two_sided_](const Relaxed& network, int64_t piece) {
-                         const int64_t begin = bounds[piece];
-                         return both_sides(network, target, places.narrow(0, begin, bounds[piece + 1] - begin),
-                                           two_sided);
-                       });
+  return recorded_pass(
+      relaxed, known, bounds, [=, two_sided = two_sided_](const Relaxed& network, int64_t piece) {
+        const int64_t begin = bounds[piece];
+        return both_sides(network, target, places.narrow(0, begin, bounds[piece + 1] - begin), two_sided);
+      });
 }
 
 RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tensor& sample) {
@@ -268,8 +300,7 @@ RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tenso
   const auto pass = [=](const Relaxed& network, int64_t begin, int64_t end) {
     const at::Tensor some = sample.narrow(0, begin, end - begin);
     const at::Tensor zero = at::zeros_like(some);
-    return backward(network, target,
-                    {coefficients.narrow(0, begin, end - begin).clone(), Window::all(1, 1)},
+    return backward(network, target, {coefficients.narrow(0, begin, end - begin).clone(), Window::all(1, 1)},
                     {some, zero, zero}, until);
   };
   const int64_t rows = coefficients.size(0);
@@ -295,12 +326,11 @@ RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tenso
 Range Analysis::bound_node(int target) {
   const Range& range = relaxed.ranges[target];
   if (settings_.method == BoundMethod::kInterval || exact_[target]) return range;
-  const at::Tensor places = at::arange(range.lower.numel(), at::TensorOptions().dtype(at::kLong).device(
-                                                                range.lower.device()));
+  const at::Tensor places =
+      at::arange(range.lower.numel(), at::TensorOptions().dtype(at::kLong).device(range.lower.device()));
   const Range tight = widened(in_pieces(target, places), range.lower.scalar_type());
   Range out{with_values(range.lower, places, tight.lower), with_values(range.upper, places, tight.upper)};
-  if (settings_.intersect)
-    out = {at::maximum(out.lower, range.lower), at::minimum(out.upper, range.upper)};
+  if (settings_.intersect) out = {at::maximum(out.lower, range.lower), at::minimum(out.upper, range.upper)};
   return out;
 }
 

@@ -37,6 +37,7 @@ class Analysis {
   void visit(int index);
   Range range_of(int index);
   void refine(int index);
+  void count_underflow(int index);
   RowBounds in_pieces(int target, const at::Tensor& places);
   RowBounds recorded(int target, const at::Tensor& places, const RowBounds& known);
   bool feeds_nonlinear(int index) const;

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 
-
 namespace coppice {
 namespace {
 
 /// Sums beyond those over weights: products summed in fp32 runs, the slope, the bias, windows added up.
-constexpr int64_t kExtraTerms = 64;
+constexpr int64_t kExtraTerms = 16;
+/// Products summed in runs of 128, one after the other at worst.
+constexpr int64_t kRunTerms = 136;
 
 using Size = std::array<int64_t, 3>;  ///< channels, height, width; features are channels of one pixel
 
@@ -48,13 +49,13 @@ bool same(const Window& a, const Window& b) {
 /// The windows of a node's inputs, given that of its output; one rule for costs and for the pass itself.
 Window window_before(const Graph& graph, const Node& node, int input, const Window& window) {
   const Size in = size_of(graph, input);
-  return std::visit(Rule{[&](const Conv2d& op) { return before(window, op.kernel, op.stride, op.padding, in); },
-                         [&](const MaxPool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
-                         [&](const AveragePool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
-                         [&](const Flatten&) { return Window::all(in[1], in[2]); },
-                         [&](const Linear&) { return Window::all(1, 1); },
-                         [&](const auto&) { return window; }},
-                    node.operation);
+  return std::visit(
+      Rule{[&](const Conv2d& op) { return before(window, op.kernel, op.stride, op.padding, in); },
+           [&](const MaxPool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
+           [&](const AveragePool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
+           [&](const Flatten&) { return Window::all(in[1], in[2]); },
+           [&](const Linear&) { return Window::all(1, 1); }, [&](const auto&) { return window; }},
+      node.operation);
 }
 
 /// The weights packed for kernels, if they may be used: kernels record no gradients.
@@ -74,17 +75,20 @@ class Pass {
     const auto options = rows_.sample.options().dtype(at::kDouble);
     bounds_.low = at::zeros({rows_.count()}, options);
     bounds_.high = at::zeros({rows_.count()}, options);
-    bounds_.error = at::zeros({rows_.count()}, options);
+    bounds_.error = network.underflow.defined() ? network.underflow.index_select(0, rows_.sample)
+                                                : at::zeros({rows_.count()}, options);
   }
 
   RowBounds run(int target) {
+    target_ = target;
     for (int index = target; index >= 0; --index) {
       if (!waiting_[index]) continue;
       Coefficients here = std::move(*waiting_[index]);
       waiting_[index].reset();
       step(index, std::move(here));
     }
-    if (image_) add(concretize(*image_, rows_, network_.box.lower, network_.box.upper), *image_, network_.box);
+    if (image_)
+      add(concretize(*image_, rows_, network_.box.lower, network_.box.upper), *image_, network_.box);
     return bounds_;
   }
 
@@ -115,8 +119,8 @@ class Pass {
   }
 
  private:
-  /// Whether each value of the node is a function of one pixel that nothing else reads: its range is all there
-  /// is to know about the image.
+  /// Whether each value of the node is a function of one pixel that nothing else reads: its range is all
+  /// there is to know about the image.
   bool ends_pass(int node) const {
     const Node& n = network_.graph.nodes[node];
     return std::holds_alternative<Normalize>(n.operation) && n.inputs[0] == kImage &&
@@ -147,17 +151,14 @@ class Pass {
   void add(const Constants& constants, const Coefficients& of, const Range& range) {
     bounds_.low = bounds_.low + constants.low;
     bounds_.high = bounds_.high + constants.high;
-    if (measures_errors_)
-      add_error(weigh(of, rows_, magnitude(range)), kExtraTerms, of.values.scalar_type());
+    if (measures_errors_) add_error(weigh(of, rows_, magnitude(range)), kRunTerms, of.values.scalar_type());
   }
 
   /// The bias of an affine node, and the rounding errors of going through it.
   void count_affine(int index, const Coefficients& of, const at::Tensor& bias, int64_t terms) {
     if (bias.defined()) {
-      const at::Tensor sums = of.values.dim() == 4 ? of.values.sum({2, 3}) : of.values;
+      const at::Tensor sums = of.values.dim() == 4 ? of.values.sum({2, 3}, false, at::kDouble) : of.values;
       add_constant(sums.to(at::kDouble).matmul(bias.to(at::kDouble)));
-      // Sums over the pixels of a window are rounded too.
-      if (of.values.dim() == 4) terms += of.values.size(2) * of.values.size(3);
     }
     if (const at::Tensor& map = network_.magnitudes[index]; map.defined())
       add_error(weigh(of, rows_, map), terms + kExtraTerms, of.values.scalar_type());
@@ -191,7 +192,9 @@ class Pass {
             },
             [&](const Conv2d& op) {
               const int64_t taps = (op.kernel + op.stride - 1) / op.stride;
-              count_affine(index, of, w.bias, op.channels * taps * taps);
+              // The kernels add up the output channels of each tap, then the taps.
+              count_affine(index, of, w.bias,
+                           packed(network_) ? op.channels + taps * taps : op.channels * taps * taps);
               pass_on(through(index, op, of, window, in));
             },
             [&](const BatchNorm2d& op) {
@@ -204,12 +207,13 @@ class Pass {
                 const Constants constants = relax(of, rows_, network_.lines[index]);
                 bounds_.low = bounds_.low + constants.low;
                 bounds_.high = bounds_.high + constants.high;
+                // All terms of each have one sign.
+                add_error(at::maximum(constants.low.abs(), constants.high.abs()), kRunTerms,
+                          of.values.scalar_type());
                 pass_on(of.values);
               });
             },
-            [&](const MaxPool2d& op) {
-              nonlinear([&] { pass_on(through(op, of, network_.pools[index], window, in)); });
-            },
+            [&](const MaxPool2d& op) { nonlinear([&] { pass_on(through(index, op, of, window, in)); }); },
             [&](const AveragePool2d& op) {
               count_affine(index, of, {}, op.kernel * op.kernel);
               const Size out = size_of(network_.graph, index);
@@ -223,7 +227,7 @@ class Pass {
             [&](const Flatten&) {
               const bool maps = input == kImage || network_.graph.nodes[input].shape.size() == 3;
               const auto* order = packed(network_);
-              if (maps && order && (*order)[index].by_pixel)
+              if (maps && order && index != target_ && (*order)[index].by_pixel)
                 of.values = of.values.view({rows_.count(), in[1], in[2], in[0]}).permute({0, 3, 1, 2});
               else if (maps)
                 of.values = of.values.view({rows_.count(), in[0], in[1], in[2]});
@@ -251,8 +255,8 @@ class Pass {
                      const Size& in) const {
     const int64_t s = op.stride;
     if (const auto* kernels = packed(network_))
-      return transposed_convolution(of.values, (*kernels)[index].weight, s, of.window.whole() ? op.padding : 0,
-                                    next.height, next.width);
+      return transposed_convolution(of.values, (*kernels)[index].weight, s,
+                                    of.window.whole() ? op.padding : 0, next.height, next.width);
     const at::Tensor& weight = network_.weights[index].weight;
     if (of.values.is_cpu() && of.values.scalar_type() == at::kFloat)
       return recorded_transposed_convolution(of.values, weight, s, of.window.whole() ? op.padding : 0,
@@ -266,20 +270,27 @@ class Pass {
   }
 
   /// Each coefficient goes to the input its line names, or becomes a constant.
-  at::Tensor through(const MaxPool2d&, const Coefficients& of, const PoolLines& pool, const Window& window,
+  at::Tensor through(int index, const MaxPool2d& op, const Coefficients& of, const Window& window,
                      const Size& in) {
+    const PoolLines& pool = network_.pools[index];
     const at::Tensor alone = gather(pool.alone, rows_.sample, of.window, rows_);
     const at::Tensor upper = gather(pool.upper, rows_.sample, of.window, rows_);
-    const at::Tensor index = gather(pool.index, rows_.sample, of.window, rows_);
+    const at::Tensor chosen = gather(pool.index, rows_.sample, of.window, rows_);
     const at::Tensor negative = of.values.clamp_max(0), fixed = negative * (1 - alone);
     const at::Tensor constant = (fixed * upper).flatten(1);
     bounds_.low = bounds_.low + constant.sum(1, false, at::kDouble);
     if (measures_errors_)
       add_error(constant.abs().sum(1, false, at::kDouble), constant.size(1), of.values.scalar_type());
+    // Windows that overlap add up at the inputs that they share.
+    if (op.stride < op.kernel && measures_errors_) {
+      const int64_t overlap = (op.kernel + op.stride - 1) / op.stride;
+      add_error(weigh(of, rows_, magnitude(network_.ranges[index])), overlap * overlap,
+                of.values.scalar_type());
+    }
     const at::Tensor moved = (of.values - fixed).flatten(2);
     const int64_t height = of.window.whole() ? in[1] : window.height,
                   width = of.window.whole() ? in[2] : window.width;
-    at::Tensor place = index.flatten(2);
+    at::Tensor place = chosen.flatten(2);
     if (!of.window.whole()) {
       const auto corner = [&](const at::Tensor& at_row) {
         return (at_row * window.stride + window.offset).view({-1, 1, 1});
@@ -298,6 +309,7 @@ class Pass {
   const Rows rows_;
   const Until until_;
   const bool measures_errors_;
+  int target_ = -1;
   std::vector<std::optional<Coefficients>> waiting_;
   std::optional<Coefficients> image_;
   RowBounds bounds_;
@@ -328,8 +340,8 @@ RowBounds bound_neurons(const Relaxed& network, int target, const at::Tensor& pl
   const bool conv = std::holds_alternative<Conv2d>(node.operation);
   if (!conv && !std::holds_alternative<Linear>(node.operation)) {
     const at::Tensor& like = network.box.lower;
-    at::Tensor one = at::zeros({rows.count(), channels}, like.options())
-                         .scatter_(1, channel.unsqueeze(1), sign);
+    at::Tensor one =
+        at::zeros({rows.count(), channels}, like.options()).scatter_(1, channel.unsqueeze(1), sign);
     if (node.shape.size() == 3) one = one.unsqueeze(-1).unsqueeze(-1);
     pass.deliver(target, {one, window});
     return pass.run(target);

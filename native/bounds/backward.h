@@ -10,8 +10,8 @@
 
 namespace coppice {
 
-/// A network with everything a backward pass needs to know about its nodes; entries are undefined where a node
-/// has none.
+/// A network with everything a backward pass needs to know about its nodes; entries are undefined where a
+/// node has none.
 struct Relaxed {
   const Graph& graph;
   Weights weights;
@@ -21,6 +21,8 @@ struct Relaxed {
   std::vector<Lines> lines;            ///< of ReLU nodes
   std::vector<PoolLines> pools;        ///< of max pool nodes
   std::vector<at::Tensor> magnitudes;  ///< of affine nodes; undefined without rounding bounds
+  at::Tensor
+      underflow;  ///< double [images]: what products that vanish may amount to in one pass; or undefined
 };
 
 /// Where a backward pass ends.
@@ -29,13 +31,14 @@ enum class Until {
   kNonlinear  ///< at the first nonlinear nodes, whose ranges give the bounds
 };
 
-/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either; undefined
-/// without magnitudes.
+/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either;
+/// undefined without magnitudes.
 struct RowBounds {
   at::Tensor low, high, error;
 };
 
-/// Bounds linear functions of the outputs of node `target`. `high` is a bound only if all lines are parallel and there is no max pool below.
+/// Bounds linear functions of the outputs of node `target`. `high` is a bound only if all lines are parallel
+/// and there is no max pool below.
 RowBounds backward(const Relaxed& network, int target, Coefficients coefficients, Rows rows, Until until);
 
 /// Neurons of node `target`, by their place among all its outputs in the order [image, y, x, channel]: each

@@ -28,7 +28,7 @@ Margins by_one_method(const BoundNetwork& network, const Range& box, const at::T
     found = with_optimised_lines(analysis, rows, sample, found, settings, interrupt);
   Margins out{found.low.view({images, others}), {}, analysis.unstable(), analysis.macs};
   if (found.error.defined()) {
-    out.error = (found.error * 1.01 + 1e-30).view({images, others});
+    out.error = (found.error * 1.01).view({images, others});
     out.lower = out.lower - out.error;
   }
   return out;

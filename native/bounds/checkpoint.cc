@@ -52,7 +52,8 @@ struct Checkpoint : torch::autograd::Function<Checkpoint> {
 
 }  // namespace
 
-variable_list checkpoint(variable_list known, Piece compute, std::vector<int64_t> bounds, variable_list inputs) {
+variable_list checkpoint(variable_list known, Piece compute, std::vector<int64_t> bounds,
+                         variable_list inputs) {
   auto work = c10::make_intrusive<Work>();
   work->known = std::move(known);
   work->compute = std::move(compute);

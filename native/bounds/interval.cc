@@ -1,11 +1,13 @@
 #include "bounds/interval.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace coppice {
 namespace {
 
-/// Terms beyond the products of a sum: centre and radius of a range, a folded weight's own rounding, the bias.
+/// Terms beyond the products of a sum: centre and radius of a range, a folded weight's own rounding, the
+/// bias.
 constexpr int64_t kExtraTerms = 16;
 
 /// Applies the node's linear map with the given weight and bias.
@@ -15,7 +17,9 @@ at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weigh
   return at::linear(x, weight, bias);
 }
 
-Range around(const at::Tensor& centre, const at::Tensor& radius) { return {centre - radius, centre + radius}; }
+Range around(const at::Tensor& centre, const at::Tensor& radius) {
+  return {centre - radius, centre + radius};
+}
 
 /// Convolution or linear: centre and radius (Gowal et al., 2018).
 Range weighted(const Node& node, const NodeWeights& w, const Range& in, at::Tensor* magnitudes) {
@@ -27,21 +31,30 @@ Range weighted(const Node& node, const NodeWeights& w, const Range& in, at::Tens
   const at::Tensor both = affine(node, at::cat({radius, magnitude(in)}), size, {});
   *magnitudes = both.narrow(0, images, images);
   if (w.bias.defined()) {
-    const at::Tensor bias = w.bias.abs();
+    const at::Tensor bias = w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
     *magnitudes = *magnitudes + (both.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
   }
+  const at::ScalarType type = size.scalar_type();
   const int64_t terms = w.weight.numel() / w.weight.size(0) + kExtraTerms;
-  return around(middle, both.narrow(0, 0, images) + rounding(terms, size.scalar_type()) * *magnitudes);
+  return around(middle,
+                both.narrow(0, 0, images) + rounding(terms, type) * *magnitudes + underflow(terms, type));
+}
+
+/// By the rounding of sums of so many terms.
+Range widened(const Range& range, const at::Tensor& magnitudes, int64_t terms) {
+  const at::ScalarType type = magnitudes.scalar_type();
+  const at::Tensor error = rounding(terms, type) * magnitudes + underflow(terms, type);
+  return {range.lower - error, range.upper + error};
 }
 
 /// x·scale + shift for each channel.
-Range scaled(const at::Tensor& scale, const at::Tensor& shift, const Range& in, at::Tensor* magnitudes) {
+Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& cancelled, const Range& in,
+             at::Tensor* magnitudes) {
   const at::Tensor a = in.lower * scale, b = in.upper * scale;
   Range out{at::minimum(a, b) + shift, at::maximum(a, b) + shift};
   if (!magnitudes) return out;
-  *magnitudes = magnitude(in) * scale.abs() + shift.abs();
-  const at::Tensor error = rounding(kExtraTerms, scale.scalar_type()) * *magnitudes;
-  return {out.lower - error, out.upper + error};
+  *magnitudes = magnitude(in) * scale.abs() + (shift.abs() + cancelled);
+  return widened(out, *magnitudes, kExtraTerms);
 }
 
 }  // namespace
@@ -49,8 +62,8 @@ Range scaled(const at::Tensor& scale, const at::Tensor& shift, const Range& in, 
 Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outward) {
   Range box{images - epsilon, images + epsilon};
   if (outward && epsilon > 0) {
-    // An attack computes these faces in fp32, whatever the type here.
-    const at::Tensor error = (images.abs() + epsilon) * 0x1p-23;
+    // Pixels are rounded to fp32, and so are these faces by an attack, whatever the type here.
+    const at::Tensor error = (images.abs() + epsilon) * 0x1p-22;
     box = {box.lower - error, box.upper + error};
   }
   // An image may itself lie outside [0,1].
@@ -61,17 +74,35 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
 at::Tensor magnitude(const Range& range) { return at::maximum(range.lower.abs(), range.upper.abs()); }
 
 double rounding(int64_t terms, at::ScalarType type) {
-  const double unit = type == at::kDouble ? 0x1p-53 : 0x1p-24;
-  const double sum = static_cast<double>(terms) * unit;
+  const bool is_double = type == at::kDouble;
+  // In float64 many more terms cost nothing, and cover every sum over a map or over nodes.
+  const double unit = is_double ? 0x1p-53 : 0x1p-24, spare = is_double ? 4096 : 0;
+  const double sum = (static_cast<double>(terms) + spare) * unit;
   // The magnitudes that it multiplies are rounded themselves.
   return sum < 0.5 ? 1.01 * sum / (1 - sum) : std::numeric_limits<double>::infinity();
+}
+
+double underflow(int64_t products, at::ScalarType type) {
+  const double least =
+      type == at::kDouble ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  return 2 * static_cast<double>(products) * least;
+}
+
+int64_t products_of(const Node& node, const NodeWeights& w) {
+  if (const auto* pool = std::get_if<AveragePool2d>(&node.operation)) return pool->kernel * pool->kernel;
+  const bool sums =
+      std::holds_alternative<Conv2d>(node.operation) || std::holds_alternative<Linear>(node.operation);
+  // Forwards over the inputs of an output, backwards over the outputs of an input.
+  return sums ? std::max(w.weight.numel() / w.weight.size(0), w.weight.numel() / w.weight.size(1)) : 1;
 }
 
 ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& w) {
   const at::ScalarType type = w.weight.scalar_type();
   const at::Tensor inverse = w.variance.to(at::kDouble).add(op.epsilon).rsqrt();
   const at::Tensor scale = w.weight.to(at::kDouble) * inverse;
-  return {scale.to(type), (w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale).to(type)};
+  const at::Tensor moved = w.mean.to(at::kDouble) * scale;
+  return {scale.to(type), (w.bias.to(at::kDouble) - moved).to(type),
+          (moved.detach().abs() * cancellation(type)).to(type)};
 }
 
 Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Range>& inputs,
@@ -82,12 +113,13 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
       Rule{
           [&](const Normalize&) {
             const at::Tensor scale = 1 / w.weight;
-            return scaled(scale, -w.bias * scale, in, magnitudes);
+            return scaled(scale, -w.bias * scale, at::zeros_like(scale), in, magnitudes);
           },
           [&](const Conv2d&) { return weighted(node, w, in, magnitudes); },
           [&](const BatchNorm2d& op) {
             const ScaleAndShift s = scale_and_shift(op, w);
-            return scaled(s.scale.view({-1, 1, 1}), s.shift.view({-1, 1, 1}), in, magnitudes);
+            return scaled(s.scale.view({-1, 1, 1}), s.shift.view({-1, 1, 1}), s.cancelled.view({-1, 1, 1}),
+                          in, magnitudes);
           },
           [&](const Relu&) { return both([](const at::Tensor& x) { return at::relu(x); }); },
           [&](const MaxPool2d& op) {
@@ -98,23 +130,17 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
             Range out = both(pool);
             if (magnitudes) {
               *magnitudes = pool(magnitude(in));
-              const at::Tensor error =
-                  rounding(op.kernel * op.kernel + kExtraTerms, in.lower.scalar_type()) * *magnitudes;
-              out = {out.lower - error, out.upper + error};
+              out = widened(out, *magnitudes, op.kernel * op.kernel + kExtraTerms);
             }
             return out;
           },
-          [&](const Flatten&) {
-            if (magnitudes) *magnitudes = magnitude(in).contiguous().flatten(1);
-            return both([](const at::Tensor& x) { return x.contiguous().flatten(1); });
-          },
+          [&](const Flatten&) { return both([](const at::Tensor& x) { return x.contiguous().flatten(1); }); },
           [&](const Linear&) { return weighted(node, w, in, magnitudes); },
           [&](const Add&) {
             Range out{in.lower + inputs[1].lower, in.upper + inputs[1].upper};
             if (magnitudes) {
               *magnitudes = magnitude(in) + magnitude(inputs[1]);
-              const at::Tensor error = rounding(1, in.lower.scalar_type()) * *magnitudes;
-              out = {out.lower - error, out.upper + error};
+              out = widened(out, *magnitudes, 1);
             }
             return out;
           },

@@ -15,22 +15,29 @@ struct Range {
 /// error, so that it holds every point of the real box and every fp32 point that an attack may reach.
 Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outward);
 
-/// Largest magnitude of what is added up in each output of an affine node: Σ |weight|·|input| + |bias|. An
-/// output's rounding error is at most rounding(terms) times that.
+/// Largest absolute value within the range.
 at::Tensor magnitude(const Range& range);
 
 /// Bound of the relative rounding error of a sum of so many products in arithmetic of `type`, in any order:
 /// γₙ = n·u / (1 − n·u) (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1).
 double rounding(int64_t terms, at::ScalarType type);
 
+/// Bound of what so many products lose that are too small for `type`: denormal numbers are flushed to zero.
+double underflow(int64_t products, at::ScalarType type);
+
+/// Products that each output of the node, or each of its inputs' coefficients, adds up.
+int64_t products_of(const Node& node, const NodeWeights& weights);
+
 /// Range of an affine or pooling node. With `magnitudes`, the range is widened by a bound of the rounding
-/// errors, and *magnitudes is set for affine nodes.
+/// errors, and *magnitudes is set for affine nodes: the largest magnitude of what each output adds up,
+/// Σ |weight|·|input| + |bias|; the rounding error is at most rounding(terms) times that.
 Range interval_rule(const Node& node, const NodeWeights& weights, const std::vector<Range>& inputs,
                     at::Tensor* magnitudes);
 
 /// Batch norm in evaluation mode as x·scale + shift, each [channels].
 struct ScaleAndShift {
   at::Tensor scale, shift;
+  at::Tensor cancelled;  ///< see NodeWeights::cancelled
 };
 ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& weights);
 

@@ -33,8 +33,9 @@ Packed pack(const Graph& graph, const Weights& weights) {
     if (!weight.is_cpu() || weight.scalar_type() != at::kFloat) return nullptr;
     if (!conv && node.inputs[0] != kImage && (*packed)[node.inputs[0]].by_pixel) {
       const int maps = graph.nodes[node.inputs[0]].inputs[0];
-      const std::vector<int64_t> shape =
-          maps == kImage ? std::vector<int64_t>(graph.input.begin(), graph.input.end()) : graph.nodes[maps].shape;
+      const std::vector<int64_t> shape = maps == kImage
+                                             ? std::vector<int64_t>(graph.input.begin(), graph.input.end())
+                                             : graph.nodes[maps].shape;
       weight = weight.view({-1, shape[0], shape[1] * shape[2]}).transpose(1, 2).reshape(weight.sizes());
     }
     out.rows = (conv ? weight.permute({0, 2, 3, 1}) : weight).contiguous();

@@ -16,9 +16,11 @@ Lines relu_lines(const Range& in, LowerSlope slope, bool sound, bool detach) {
   const at::Tensor chord = at::where(crosses, (in.upper / width).clamp_max(1), on);
   at::Tensor intercept = at::where(crosses, -chord * in.lower, zero);
   if (sound) {
-    const double unit = std::numeric_limits<float>::epsilon();
-    intercept = at::where(crosses, at::maximum(-chord * in.lower, (1 - chord) * in.upper) * (1 + 4 * unit),
-                          zero);
+    const bool is_double = on.scalar_type() == at::kDouble;
+    const double unit =
+        is_double ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+    const at::Tensor exact = at::maximum(-chord * in.lower, (1 - chord) * in.upper);
+    intercept = at::where(crosses, exact * (1 + 4 * unit) + underflow(4, on.scalar_type()), zero);
   }
   if (slope == LowerSlope::kParallel) return {chord, chord, intercept, {}};
   const at::Tensor adaptive = at::where(crosses, in.upper.gt(-in.lower).to(on.scalar_type()), on);
@@ -32,7 +34,8 @@ Range relu_range(const Range& in, const Lines& lines) {
 PoolLines max_pool_lines(const MaxPool2d& op, const Range& in) {
   const auto [lower, index] = at::max_pool2d_with_indices(in.lower, op.kernel, op.stride);
   const at::Tensor upper = at::max_pool2d(in.upper, op.kernel, op.stride);
-  // The greatest upper bound of the other inputs: that of all, with the chosen one left out, window by window.
+  // The greatest upper bound of the other inputs: that of all, with the chosen one left out, window by
+  // window.
   const int64_t channels = in.lower.size(1);
   const auto windows = [&](const at::Tensor& map) {
     return map.unfold(2, op.kernel, op.stride).unfold(3, op.kernel, op.stride).flatten(4);

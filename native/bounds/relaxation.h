@@ -22,8 +22,9 @@ Lines relu_lines(const Range& in, LowerSlope slope, bool sound, bool detach);
 /// stable is stable by the backward pass too, since that is at least as tight.
 Range relu_range(const Range& in, const Lines& lines);
 
-/// A max pool window is enclosed from below by its input with the greatest lower bound, from above by the same
-/// input if it is always the greatest, else by the greatest upper bound (Singh et al., "DeepPoly", 2019).
+/// A max pool window is enclosed from below by its input with the greatest lower bound, from above by the
+/// same input if it is always the greatest, else by the greatest upper bound (Singh et al., "DeepPoly",
+/// 2019).
 struct PoolLines {
   at::Tensor index;  ///< int64: place of that input in its map
   at::Tensor alone;  ///< whether it is always the greatest: 0 or 1

@@ -98,8 +98,8 @@ COPPICE_VECTORISED double weigh_run(int64_t n, const float* values, const float*
   return total;
 }
 
-/// Calls run(n, place among the coefficients, place in the map) for each stretch of row `row` that lies inside
-/// its map, on map rows [from, to), and outside(n, place) for each that does not.
+/// Calls run(n, place among the coefficients, place in the map) for each stretch of row `row` that lies
+/// inside its map, on map rows [from, to), and outside(n, place) for each that does not.
 template <class Run, class Outside>
 void for_each_run(const RowLayout& l, int64_t row, int64_t image, int64_t from, int64_t to, Run run,
                   Outside outside) {
@@ -134,7 +134,6 @@ void for_each_row(const RowLayout& l, Body body) {
 int64_t lower_shift(const RowLayout& l, const LineMaps& lines, int64_t row) {
   return (lines.lower_of_row[row] - l.sample[row]) * l.map_height * l.map_width * l.channels;
 }
-
 
 }  // namespace
 
@@ -204,8 +203,8 @@ void concretize_rows_backward(const RowLayout& l, const float* lower, const floa
     for_each_run(
         l, row, l.sample[row], 0, l.map_height,
         [&](int64_t n, int64_t place, int64_t cell) {
-          concretize_run_backward(n, values + place, lower + cell, upper + cell,
-                                  static_cast<float>(low[row]), static_cast<float>(high[row]), out + place);
+          concretize_run_backward(n, values + place, lower + cell, upper + cell, static_cast<float>(low[row]),
+                                  static_cast<float>(high[row]), out + place);
         },
         [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
   });

@@ -94,10 +94,10 @@ struct Relax : torch::autograd::Function<Relax> {
     const at::Tensor of_values = at::empty_like(values);
     const at::Tensor of_lower = parallel ? at::Tensor() : at::zeros_like(lower);
     const at::Tensor of_upper = at::zeros_like(upper), of_intercept = at::zeros_like(intercept);
-    relax_rows_backward(layout_of(values, upper, window, rows),
-                        maps_of({lower, upper, intercept, saved[7]}), values.const_data_ptr<float>(),
-                        gradient.const_data_ptr<float>(), low.const_data_ptr<double>(),
-                        high.const_data_ptr<double>(), of_values.data_ptr<float>(),
+    relax_rows_backward(layout_of(values, upper, window, rows), maps_of({lower, upper, intercept, saved[7]}),
+                        values.const_data_ptr<float>(), gradient.const_data_ptr<float>(),
+                        low.const_data_ptr<double>(), high.const_data_ptr<double>(),
+                        of_values.data_ptr<float>(),
                         {parallel ? nullptr : of_lower.data_ptr<float>(), of_upper.data_ptr<float>(),
                          of_intercept.data_ptr<float>()});
     return {of_values, of_lower, of_upper, of_intercept, {}, {}, {}};
@@ -137,13 +137,12 @@ struct Concretize : torch::autograd::Function<Concretize> {
 
 Cells cells(const Window& window, const Rows& rows, int64_t height, int64_t width) {
   const auto options = rows.y.options();
-  const at::Tensor y = (rows.y * window.stride + window.offset).unsqueeze(1) +
-                       at::arange(window.height, options).unsqueeze(0);
-  const at::Tensor x = (rows.x * window.stride + window.offset).unsqueeze(1) +
-                       at::arange(window.width, options).unsqueeze(0);
+  const at::Tensor y =
+      (rows.y * window.stride + window.offset).unsqueeze(1) + at::arange(window.height, options).unsqueeze(0);
+  const at::Tensor x =
+      (rows.x * window.stride + window.offset).unsqueeze(1) + at::arange(window.width, options).unsqueeze(0);
   const at::Tensor inside_y = y.ge(0).logical_and(y.lt(height)), inside_x = x.ge(0).logical_and(x.lt(width));
-  const at::Tensor index =
-      y.clamp(0, height - 1).unsqueeze(2) * width + x.clamp(0, width - 1).unsqueeze(1);
+  const at::Tensor index = y.clamp(0, height - 1).unsqueeze(2) * width + x.clamp(0, width - 1).unsqueeze(1);
   return {index.flatten(1), inside_y.unsqueeze(2).logical_and(inside_x.unsqueeze(1)).flatten(1)};
 }
 
@@ -164,9 +163,8 @@ Constants relax(Coefficients& of, const Rows& rows, const Lines& given) {
     const Lines lines = complete(given, rows);
     at::Tensor values = channels_last(of.values);
     const auto wanted = [](const at::Tensor& t) { return t.requires_grad(); };
-    if (at::GradMode::is_enabled() &&
-        (wanted(values) || wanted(lines.lower_slope) || wanted(lines.upper_slope) ||
-         wanted(lines.upper_intercept))) {
+    if (at::GradMode::is_enabled() && (wanted(values) || wanted(lines.lower_slope) ||
+                                       wanted(lines.upper_slope) || wanted(lines.upper_intercept))) {
       const variable_list out = Relax::apply(values, lines.lower_slope, lines.upper_slope,
                                              lines.upper_intercept, rows, of.window, lines.lower_of_row);
       of.values = out[0];
@@ -179,9 +177,8 @@ Constants relax(Coefficients& of, const Rows& rows, const Lines& given) {
     of.values = values;
     return constants;
   }
-  const at::Tensor lower =
-      gather(given.lower_slope, given.lower_of_row.defined() ? given.lower_of_row : rows.sample,
-                                  of.window, rows);
+  const at::Tensor lower = gather(
+      given.lower_slope, given.lower_of_row.defined() ? given.lower_of_row : rows.sample, of.window, rows);
   const at::Tensor upper = gather(given.upper_slope, rows.sample, of.window, rows);
   const at::Tensor intercept = gather(given.upper_intercept, rows.sample, of.window, rows);
   const at::Tensor positive = of.values.clamp_min(0), negative = of.values.clamp_max(0);
@@ -193,7 +190,8 @@ Constants concretize(const Coefficients& of, const Rows& rows, const at::Tensor&
                      const at::Tensor& upper) {
   const bool of_box = lower.requires_grad() || upper.requires_grad();
   if (fused(of.values) && !of_box) {
-    const at::Tensor values = channels_last(of.values), low = channels_last(lower), high = channels_last(upper);
+    const at::Tensor values = channels_last(of.values), low = channels_last(lower),
+                     high = channels_last(upper);
     if (at::GradMode::is_enabled() && values.requires_grad()) {
       const variable_list out = Concretize::apply(values, low, high, rows, of.window);
       return {out[0], out[1]};
@@ -225,9 +223,8 @@ Coefficients over_whole_map(const Coefficients& of, const Rows& rows, int64_t he
   const int64_t channels = of.values.size(1);
   const at::Tensor inside =
       of.values.permute({0, 2, 3, 1}).reshape({rows.count(), -1, channels}) * place.inside.unsqueeze(2);
-  const at::Tensor whole =
-      at::zeros({rows.count(), height * width, channels}, of.values.options())
-          .scatter_add(1, place.index.unsqueeze(2).expand({-1, -1, channels}), inside);
+  const at::Tensor whole = at::zeros({rows.count(), height * width, channels}, of.values.options())
+                               .scatter_add(1, place.index.unsqueeze(2).expand({-1, -1, channels}), inside);
   return {whole.view({rows.count(), height, width, channels}).permute({0, 3, 1, 2}),
           Window::all(height, width)};
 }

@@ -15,8 +15,8 @@ struct Rows {
   int64_t count() const { return sample.size(0); }
 };
 
-/// Where the coefficients of a row lie in a map: rows `stride`·y + `offset` and `height` of them, the same for
-/// columns. Stride 0 stands for the whole map.
+/// Where the coefficients of a row lie in a map: rows `stride`·y + `offset` and `height` of them, the same
+/// for columns. Stride 0 stands for the whole map.
 struct Window {
   int64_t stride, offset, height, width;
   bool whole() const { return stride == 0; }
@@ -37,8 +37,8 @@ struct Lines {
   at::Tensor lower_of_row;
 };
 
-/// What rows gained besides coefficients: double [rows]. `high` belongs to upper bounds and is only meaningful
-/// where both lines have the same slope.
+/// What rows gained besides coefficients: double [rows]. `high` belongs to upper bounds and is only
+/// meaningful where both lines have the same slope.
 struct Constants {
   at::Tensor low, high;
 };

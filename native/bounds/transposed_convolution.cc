@@ -29,9 +29,9 @@ constexpr int64_t kSlices = 8;
 /// A stretch of a panel's columns that is contiguous in the result too.
 struct Piece {
   int64_t column, size;
-  int64_t y, x;       ///< its tap
-  int64_t channel;    ///< its first input channel
-  int64_t offset;     ///< of it in the result, from the place of the first tap
+  int64_t y, x;     ///< its tap
+  int64_t channel;  ///< its first input channel
+  int64_t offset;   ///< of it in the result, from the place of the first tap
 };
 
 struct Problem {
@@ -157,8 +157,8 @@ inline void place_positions(const Problem& p, int64_t row, std::vector<Position>
 template <class V, int M>
 [[gnu::always_inline]] inline void run(const Problem& p, int64_t begin, int64_t end) {
   const int64_t positions = p.h * p.w, result = p.height * p.width * p.inputs;
-  const int64_t block = std::max({int64_t{1}, kBlockBytes / static_cast<int64_t>(sizeof(float)) / result,
-                                  kLeastPositions / positions});
+  const int64_t block = std::max(
+      {int64_t{1}, kBlockBytes / static_cast<int64_t>(sizeof(float)) / result, kLeastPositions / positions});
   std::vector<Position> places;
   alignas(64) float tile[M][kPanel];
   for (int64_t first = begin; first < end; first += block) {
@@ -206,8 +206,7 @@ template <class V, int M>
   std::fill_n(to, piece.size, 0.0f);
   const int64_t before = std::max<int64_t>(0, -place);
   const int64_t size = std::min(piece.size, line - place) - before;
-  if (y >= 0 && y < p.height && size > 0)
-    copy(to + before, at.row + y * line + place + before, size);
+  if (y >= 0 && y < p.height && size > 0) copy(to + before, at.row + y * line + place + before, size);
 }
 
 /// Gradients with respect to the values of rows [begin, end): each is a product of its patch of the results'
@@ -290,14 +289,14 @@ struct Kernels {
   void (*of_weight)(const Problem&, int64_t, float*, int64_t, int64_t);
 };
 
-#define COPPICE_KERNELS(name, target, V, M)                                                              \
-  target void run_##name(const Problem& p, int64_t begin, int64_t end) { run<V, M>(p, begin, end); }     \
-  target void of_values_##name(const Problem& p, float* to, int64_t begin, int64_t end) {                \
-    run_of_values<V, M>(p, to, begin, end);                                                              \
-  }                                                                                                      \
-  target void of_weight_##name(const Problem& p, int64_t rows, float* to, int64_t begin, int64_t end) {  \
-    run_of_weight<V, M>(p, rows, to, begin, end);                                                        \
-  }                                                                                                      \
+#define COPPICE_KERNELS(name, target, V, M)                                                             \
+  target void run_##name(const Problem& p, int64_t begin, int64_t end) { run<V, M>(p, begin, end); }    \
+  target void of_values_##name(const Problem& p, float* to, int64_t begin, int64_t end) {               \
+    run_of_values<V, M>(p, to, begin, end);                                                             \
+  }                                                                                                     \
+  target void of_weight_##name(const Problem& p, int64_t rows, float* to, int64_t begin, int64_t end) { \
+    run_of_weight<V, M>(p, rows, to, begin, end);                                                       \
+  }                                                                                                     \
   constexpr Kernels name{run_##name, of_values_##name, of_weight_##name};
 
 COPPICE_KERNELS(portable, , Vector4, 6)

@@ -5,8 +5,8 @@
 
 namespace coppice {
 
-/// A convolution's weight in the order that the kernel reads: panels of 32 columns (ky, kx, input channel), for
-/// each output channel.
+/// A convolution's weight in the order that the kernel reads: panels of 32 columns (ky, kx, input channel),
+/// for each output channel.
 struct PackedWeight {
   at::Tensor panels;
   int64_t inputs, kernel;

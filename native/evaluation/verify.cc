@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -11,10 +12,6 @@
 
 namespace coppice {
 namespace {
-
-/// Margins this many times their last pass's rounding bound below zero are worth a second look: the ranges
-/// inside were widened too.
-constexpr double kBorder = 20;
 
 /// Ranges, lines, magnitudes and what is computed on the way to them, for each value of a node.
 constexpr int64_t kMapsPerNode = 12;
@@ -30,15 +27,22 @@ int64_t images_at_once(const Graph& graph, const VerifyPlan& plan, at::ScalarTyp
   return std::clamp<int64_t>(plan.bounds.memory / bytes, 1, plan.batch_size);
 }
 
-struct Least {
-  at::Tensor margin, border;
+/// A network in one type, folded and packed.
+struct Prepared {
+  Prepared(const Network& of, at::ScalarType type)
+      : folded(fold(of, type)), network(folded.graph, folded.weights) {}
+  const Folded folded;
+  const BoundNetwork network;
 };
 
-/// The least margin of each image, and whether it is within reach of zero.
-Least least(const Margins& found) {
-  const auto [margin, place] = found.lower.min(1);
-  const at::Tensor near = found.lower.add(found.error * kBorder).gt(0).all(1);
-  return {margin, margin.le(0).logical_and(near)};
+/// Images without a positive margin, as indices of one element, those with the greatest margin first.
+std::vector<at::Tensor> nearest_first(const at::Tensor& margins) {
+  const at::Tensor ordered = std::get<1>(at::where(margins.isnan(), -INFINITY, margins).sort(0, true));
+  const at::Tensor unproved =
+      ordered.index_select(0, margins.index_select(0, ordered).gt(0).logical_not().nonzero().flatten());
+  std::vector<at::Tensor> each;
+  for (int64_t i = 0; i < unproved.size(0); ++i) each.push_back(unproved.narrow(0, i, 1));
+  return each;
 }
 
 }  // namespace
@@ -51,12 +55,15 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
                     const Interrupt& interrupt, const std::function<void(int64_t)>& report) {
   const at::NoGradGuard no_grad;
   const auto started = std::chrono::steady_clock::now();
-  const at::ScalarType type = bound_type(network);
-  const Folded folded = fold(network, type);
-  const BoundNetwork bounded(folded.graph, folded.weights);
-  std::optional<Folded> exact;
+  // A box that is one point needs no method, but in a deep network more digits than fp32 has.
+  const bool point = plan.box.epsilon == 0;
+  const at::ScalarType type = point ? at::kDouble : bound_type(network);
+  BoundSettings settings = plan.bounds;
+  if (point) settings.method = BoundMethod::kSymbolic;
+  const Prepared prepared(network, type);
+  std::optional<Prepared> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
-  const int64_t at_once = images_at_once(folded.graph, plan, type);
+  const int64_t at_once = images_at_once(prepared.folded.graph, plan, type);
   VerifyResult result;
 
   const auto total = static_cast<int64_t>(plan.indices.size());
@@ -67,33 +74,37 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
         make_batch(dataset, order.narrow(0, begin, size), std::nullopt, RandomKey{}, network.type);
     const at::Tensor logits =
         forward(network.graph, network.weights(), batch.images, network.type, BatchNormMode::kEvaluation);
-    const auto bound = [&](const BoundNetwork& net, const at::Tensor& images, const at::Tensor& labels) {
-      const Range box = box_around(images, plan.box.epsilon, plan.box.clip, true);
-      return margins(net, box, labels, plan.bounds, interrupt);
+    const auto least = [&](const Prepared& by, const at::Tensor& images, bool sound) {
+      const at::Tensor pixels = batch.images.index_select(0, images).to(by.folded.compute);
+      const Range box = box_around(pixels, plan.box.epsilon, plan.box.clip, sound);
+      BoundSettings chosen = settings;
+      chosen.sound = sound;
+      const Margins found = margins(by.network, box, batch.labels.index_select(0, images), chosen, interrupt);
+      result.macs += found.macs;
+      return std::pair(std::get<0>(found.lower.min(1)), found.unstable);
     };
-    const Margins found = bound(bounded, batch.images.to(type), batch.labels);
-    auto [margin, border] = least(found);
-    result.unstable += found.unstable * static_cast<double>(size) / static_cast<double>(total);
-    result.macs += found.macs;
-    at::Tensor confirmed = at::full_like(border, type == at::kDouble);
-    if (type != at::kDouble && border.any().item<bool>()) {
-      if (!exact) exact = fold(network, at::kDouble);
-      const at::Tensor some = border.nonzero().flatten();
-      const Margins again =
-          bound({exact->graph, exact->weights}, batch.images.index_select(0, some).to(at::kDouble),
-                batch.labels.index_select(0, some));
-      result.macs += again.macs;
-      margin = margin.index_put({some}, std::get<0>(again.lower.min(1)));
-      confirmed = border;
+    const at::Tensor all = at::arange(size, batch.labels.options());
+    auto [margin, unstable] = least(prepared, all, true);
+    result.unstable += unstable * static_cast<double>(size) / static_cast<double>(total);
+    at::Tensor confirmed = at::full({size}, type == at::kDouble, all.options().dtype(at::kByte));
+    if (type != at::kDouble) {
+      // From the image that is nearest to a proof on: while plain fp32 finds one, only rounding is in the
+      // way.
+      for (const at::Tensor& image : nearest_first(margin)) {
+        if (least(prepared, image, false).first.item<double>() <= 0) break;
+        if (!exact) exact.emplace(network, at::kDouble);
+        margin = margin.index_put({image}, least(*exact, image, true).first);
+        confirmed = confirmed.index_fill(0, image, 1);
+      }
     }
-    const auto append = [](auto& all, const at::Tensor& values) {
+    const auto append = [](auto& to, const at::Tensor& values) {
       const at::Tensor host = values.cpu().contiguous();
-      using T = typename std::decay_t<decltype(all)>::value_type;
-      all.insert(all.end(), host.const_data_ptr<T>(), host.const_data_ptr<T>() + host.numel());
+      using T = typename std::decay_t<decltype(to)>::value_type;
+      to.insert(to.end(), host.const_data_ptr<T>(), host.const_data_ptr<T>() + host.numel());
     };
     const double nothing = -std::numeric_limits<double>::infinity();
     append(result.margins, at::where(margin.isfinite(), margin, at::full_like(margin, nothing)));
-    append(result.confirmed, confirmed.to(at::kByte));
+    append(result.confirmed, confirmed);
     append(result.predictions, logits.argmax(1).to(at::kInt));
     report(begin + size);
   }

@@ -34,8 +34,8 @@ struct VerifyResult {
 /// rounding bound of plain sums in fp32 and float64 is fast; else the network's own.
 at::ScalarType bound_type(const Network& network);
 
-/// Bounds every image. Where only rounding errors may stand in the way of a positive margin, it is computed
-/// again in float64.
+/// Bounds every image. Where only rounding errors stand in the way of a positive margin, it is computed again
+/// in float64. A box of ε 0 is verified by the logits, in float64, whatever the method.
 VerifyResult verify(const Network& network, const Dataset& dataset, const VerifyPlan& plan,
                     const Interrupt& interrupt, const std::function<void(int64_t samples)>& report);
 

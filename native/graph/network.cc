@@ -91,7 +91,7 @@ Weights Network::weights() const {
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (!std::holds_alternative<Normalize>(node.operation))
-      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance)};
+      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}};
   }
   return all;
 }
@@ -174,10 +174,16 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
       const NodeWeights& w = weights[index];
       const auto inverse = w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
       const auto scale = w.weight.to(at::kDouble) * inverse;
-      auto shift = w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale;
+      const auto moved = w.mean.to(at::kDouble) * scale;
+      auto shift = w.bias.to(at::kDouble) - moved, cancelled = w.bias.to(at::kDouble).abs() + moved.abs();
       NodeWeights& conv = folded.weights[renamed[source]];
       const NodeWeights& original = weights[source];
-      if (original.bias.defined()) shift = shift + original.bias.to(at::kDouble) * scale;
+      if (original.bias.defined()) {
+        const auto scaled = original.bias.to(at::kDouble) * scale;
+        shift = shift + scaled;
+        cancelled = cancelled + scaled.abs();
+      }
+      conv.cancelled = (cancelled * cancellation(compute)).to(compute);
       conv.weight = original.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
       conv.bias = shift;
       renamed[index] = renamed[source];
