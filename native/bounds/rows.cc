@@ -181,7 +181,7 @@ Constants relax(Coefficients& of, const Rows& rows, const Lines& given) {
       given.lower_slope, given.lower_of_row.defined() ? given.lower_of_row : rows.sample, of.window, rows);
   const at::Tensor upper = gather(given.upper_slope, rows.sample, of.window, rows);
   const at::Tensor intercept = gather(given.upper_intercept, rows.sample, of.window, rows);
-  const at::Tensor positive = of.values.clamp_min(0), negative = of.values.clamp_max(0);
+  const at::Tensor positive = at::relu(of.values), negative = of.values - positive;
   of.values = positive * lower + negative * upper;
   return {row_sums(negative * intercept), row_sums(positive * intercept)};
 }
@@ -204,7 +204,7 @@ Constants concretize(const Coefficients& of, const Rows& rows, const at::Tensor&
   }
   const at::Tensor low = gather(lower, rows.sample, of.window, rows);
   const at::Tensor high = gather(upper, rows.sample, of.window, rows);
-  const at::Tensor positive = of.values.clamp_min(0), negative = of.values.clamp_max(0);
+  const at::Tensor positive = at::relu(of.values), negative = of.values - positive;
   return {row_sums(positive * low + negative * high), row_sums(positive * high + negative * low)};
 }
 
