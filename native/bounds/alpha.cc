@@ -1,6 +1,7 @@
 #include "bounds/alpha.h"
 
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -40,12 +41,12 @@ RowBounds optimise(const Relaxed& original, const at::Tensor& rows, const at::Te
   at::Tensor best = start.low;
   for (int64_t step = 1; step <= iterations; ++step) {
     interrupt.check();
-    variable_list leaves;
+    torch::autograd::variable_list leaves;
     for (const Slopes& slopes : all) {
       leaves.push_back(slopes.value.detach().requires_grad_());
       network.lines[slopes.node].lower_slope = leaves.back();
     }
-    variable_list gradients;
+    torch::autograd::variable_list gradients;
     at::Tensor low;
     {
       const at::AutoGradMode enabled(true);

@@ -3,7 +3,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
+
+#include "bounds/checkpoint.h"
 
 namespace coppice {
 namespace {
@@ -95,8 +98,7 @@ RowBounds both_sides(const Relaxed& network, int target, const at::Tensor& place
   return {bounds.low, -other.low, at::maximum(bounds.error, other.error)};
 }
 
-}  // namespace
-
+/// The tensors of a relaxed network that require gradients, in a fixed order.
 std::vector<at::Tensor*> differentiable(Relaxed& network) {
   std::vector<at::Tensor*> found;
   const auto take = [&](at::Tensor& tensor) {
@@ -119,6 +121,7 @@ std::vector<at::Tensor*> differentiable(Relaxed& network) {
   return found;
 }
 
+/// The outputs of passes from `network`, recorded without keeping them: `pass` gives those of one piece.
 RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const std::vector<int64_t>& bounds,
                         const std::function<RowBounds(const Relaxed&, int64_t)>& pass) {
   Relaxed original = network;
@@ -134,6 +137,8 @@ RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const st
   const variable_list out = checkpoint({known.low.detach(), known.high.detach()}, compute, bounds, inputs);
   return {out[0], out[1], known.error};
 }
+
+}  // namespace
 
 Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSettings& settings,
                    const Interrupt& interrupt)

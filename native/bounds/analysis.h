@@ -1,9 +1,6 @@
 // The forward half of bound propagation: node after node, ranges and the lines that follow from them.
 #pragma once
-#include <functional>
-
 #include "bounds/bounds.h"
-#include "bounds/checkpoint.h"
 
 namespace coppice {
 
@@ -54,12 +51,5 @@ class Analysis {
   std::vector<bool> exact_, mixed_;
   double neurons_ = 0, crossing_ = 0;
 };
-
-/// The tensors of a relaxed network that require gradients, in a fixed order.
-std::vector<at::Tensor*> differentiable(Relaxed& network);
-
-/// The outputs of passes from `network`, recorded without keeping them: `pass` gives those of one piece.
-RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const std::vector<int64_t>& bounds,
-                        const std::function<RowBounds(const Relaxed&, int64_t piece)>& pass);
 
 }  // namespace coppice

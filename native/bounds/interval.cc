@@ -8,7 +8,7 @@ namespace {
 
 /// Terms beyond the products of a sum: centre and radius of a range, a folded weight's own rounding, the
 /// bias.
-constexpr int64_t kExtraTerms = 16;
+constexpr int64_t kSweepTerms = 16;
 
 /// Applies the node's linear map with the given weight and bias.
 at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -35,7 +35,7 @@ Range weighted(const Node& node, const NodeWeights& w, const Range& in, at::Tens
     *magnitudes = *magnitudes + (both.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
   }
   const at::ScalarType type = size.scalar_type();
-  const int64_t terms = w.weight.numel() / w.weight.size(0) + kExtraTerms;
+  const int64_t terms = w.weight.numel() / w.weight.size(0) + kSweepTerms;
   return around(middle,
                 both.narrow(0, 0, images) + rounding(terms, type) * *magnitudes + underflow(terms, type));
 }
@@ -54,7 +54,7 @@ Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor&
   Range out{at::minimum(a, b) + shift, at::maximum(a, b) + shift};
   if (!magnitudes) return out;
   *magnitudes = magnitude(in) * scale.abs() + (shift.abs() + cancelled);
-  return widened(out, *magnitudes, kExtraTerms);
+  return widened(out, *magnitudes, kSweepTerms);
 }
 
 }  // namespace
@@ -130,7 +130,7 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
             Range out = both(pool);
             if (magnitudes) {
               *magnitudes = pool(magnitude(in));
-              out = widened(out, *magnitudes, op.kernel * op.kernel + kExtraTerms);
+              out = widened(out, *magnitudes, op.kernel * op.kernel + kSweepTerms);
             }
             return out;
           },
