@@ -1,5 +1,6 @@
 #include "bounds/analysis.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -275,19 +276,35 @@ int64_t Analysis::rows_at_once(int target, bool neurons, bool recorded, int64_t 
   return budget / each;
 }
 
-RowBounds Analysis::in_pieces(int target, const at::Tensor& places) {
-  const std::vector<int64_t> bounds = cut(places.size(0), rows_at_once(target, true, false));
-  std::vector<RowBounds> pieces;
-  for (size_t piece = 0; piece + 1 < bounds.size(); ++piece) {
-    interrupt_.check();
-    const int64_t size = bounds[piece + 1] - bounds[piece];
-    pieces.push_back(both_sides(relaxed, target, places.narrow(0, bounds[piece], size), two_sided_));
-  }
-  macs +=
-      static_cast<double>(places.size(0)) * row_cost(relaxed.graph, target, true).macs * (two_sided_ ? 2 : 1);
+RowBounds Analysis::side_by_side(int target, bool neurons, int64_t rows,
+                                 const std::function<RowBounds(int64_t begin, int64_t size)>& pass) {
+  // Fused kernels go through their pieces one to a thread, without waiting for each other at every step.
+  const int64_t threads = relaxed.packed ? at::get_num_threads() : 1;
+  const int64_t at_once = std::max<int64_t>(1, rows_at_once(target, neurons, false) / threads);
+  const std::vector<int64_t> bounds = cut(rows, std::min(at_once, (rows + threads - 1) / threads));
+  std::vector<RowBounds> pieces(bounds.size() - 1);
+  const auto run = [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (int64_t piece = begin; piece < end; ++piece) {
+      interrupt_.check();
+      pieces[piece] = pass(bounds[piece], bounds[piece + 1] - bounds[piece]);
+    }
+  };
+  if (threads > 1)
+    at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, run);
+  else
+    run(0, static_cast<int64_t>(pieces.size()));
   RowBounds found = joined(pieces, relaxed.box.lower.options());
   if (!settings_.sound) found.error = at::Tensor();
   return found;
+}
+
+RowBounds Analysis::in_pieces(int target, const at::Tensor& places) {
+  const int64_t rows = places.size(0);
+  macs += static_cast<double>(rows) * row_cost(relaxed.graph, target, true).macs * (two_sided_ ? 2 : 1);
+  return side_by_side(target, true, rows, [&](int64_t begin, int64_t size) {
+    return both_sides(relaxed, target, places.narrow(0, begin, size), two_sided_);
+  });
 }
 
 RowBounds Analysis::recorded(int target, const at::Tensor& places, const RowBounds& known) {
@@ -309,18 +326,9 @@ RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tenso
                     {some, zero, zero}, until);
   };
   const int64_t rows = coefficients.size(0);
-  std::vector<RowBounds> pieces;
-  {
-    const at::NoGradGuard no_grad;
-    const std::vector<int64_t> bounds = cut(rows, rows_at_once(target, false, false));
-    for (size_t piece = 0; piece + 1 < bounds.size(); ++piece) {
-      interrupt_.check();
-      pieces.push_back(pass(relaxed, bounds[piece], bounds[piece + 1]));
-    }
-  }
+  const RowBounds known = side_by_side(
+      target, false, rows, [&](int64_t begin, int64_t size) { return pass(relaxed, begin, begin + size); });
   macs += static_cast<double>(rows) * row_cost(relaxed.graph, target, false).macs;
-  RowBounds known = joined(pieces, relaxed.box.lower.options());
-  if (!settings_.sound) known.error = at::Tensor();
   if (!recorded_) return known;
   const std::vector<int64_t> bounds = cut(rows, rows_at_once(target, false, true));
   return recorded_pass(relaxed, known, bounds, [=](const Relaxed& network, int64_t piece) {

@@ -1,5 +1,7 @@
 // The forward half of bound propagation: node after node, ranges and the lines that follow from them.
 #pragma once
+#include <functional>
+
 #include "bounds/bounds.h"
 
 namespace coppice {
@@ -36,6 +38,9 @@ class Analysis {
   void refine(int index);
   void count_underflow(int index);
   RowBounds in_pieces(int target, const at::Tensor& places);
+  /// Passes without gradients over pieces of so many rows, as many at once as there are threads.
+  RowBounds side_by_side(int target, bool neurons, int64_t rows,
+                         const std::function<RowBounds(int64_t begin, int64_t size)>& pass);
   RowBounds recorded(int target, const at::Tensor& places, const RowBounds& known);
   bool feeds_nonlinear(int index) const;
   bool exact(int input) const { return input == kImage || exact_[input]; }

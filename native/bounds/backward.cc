@@ -156,10 +156,7 @@ class Pass {
 
   /// The bias of an affine node, and the rounding errors of going through it.
   void count_affine(int index, const Coefficients& of, const at::Tensor& bias, int64_t terms) {
-    if (bias.defined()) {
-      const at::Tensor sums = of.values.dim() == 4 ? of.values.sum({2, 3}, false, at::kDouble) : of.values;
-      add_constant(sums.to(at::kDouble).matmul(bias.to(at::kDouble)));
-    }
+    if (bias.defined()) add_constant(weigh_channels(of, rows_, bias));
     if (const at::Tensor& map = network_.magnitudes[index]; map.defined())
       add_error(weigh(of, rows_, map), terms + kExtraTerms, of.values.scalar_type());
   }

@@ -98,6 +98,13 @@ COPPICE_VECTORISED double weigh_run(int64_t n, const float* values, const float*
   return total;
 }
 
+COPPICE_VECTORISED double dot_run(int64_t n, const float* values, const double* factors) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(values[i]) * factors[i];
+  return sum;
+}
+
 /// Calls run(n, place among the coefficients, place in the map) for each stretch of row `row` that lies
 /// inside its map, on map rows [from, to), and outside(n, place) for each that does not.
 template <class Run, class Outside>
@@ -207,6 +214,15 @@ void concretize_rows_backward(const RowLayout& l, const float* lower, const floa
                                   static_cast<float>(high[row]), out + place);
         },
         [&](int64_t n, int64_t place) { std::fill_n(out + place, n, 0.0f); });
+  });
+}
+
+void dot_rows(const RowLayout& l, const double* line, const float* values, double* out) {
+  const int64_t size = l.width * l.channels;
+  for_each_row(l, [&](int64_t row) {
+    double total = 0;
+    for (int64_t i = 0; i < l.height; ++i) total += dot_run(size, values + (row * l.height + i) * size, line);
+    out[row] = total;
   });
 }
 

@@ -37,6 +37,9 @@ void concretize_rows(const RowLayout& layout, const float* lower, const float* u
 void concretize_rows_backward(const RowLayout& layout, const float* lower, const float* upper,
                               const float* values, const double* low, const double* high, float* out);
 
+/// out[row] = Σ value · factor of its channel, in double. `line`: the factors of one row of pixels.
+void dot_rows(const RowLayout& layout, const double* line, const float* values, double* out);
+
 void weigh_rows(const RowLayout& layout, const float* map, const float* values, double* out);
 
 }  // namespace coppice

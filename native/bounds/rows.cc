@@ -217,6 +217,19 @@ at::Tensor weigh(const Coefficients& of, const Rows& rows, const at::Tensor& map
   return out;
 }
 
+at::Tensor weigh_channels(const Coefficients& of, const Rows& rows, const at::Tensor& factors) {
+  if (!fused(of.values) || at::GradMode::is_enabled()) {
+    const at::Tensor sums = of.values.dim() == 4 ? of.values.sum({2, 3}) : of.values;
+    return sums.to(at::kDouble).matmul(factors.to(at::kDouble));
+  }
+  const at::Tensor values = channels_last(of.values), maps = as_maps(values);
+  const at::Tensor line = factors.to(at::kDouble).repeat({maps.size(3)});
+  const at::Tensor out = new_constants(rows);
+  dot_rows(layout_of(values, values, Window::all(maps.size(2), maps.size(3)), rows),
+           line.const_data_ptr<double>(), values.const_data_ptr<float>(), out.data_ptr<double>());
+  return out;
+}
+
 Coefficients over_whole_map(const Coefficients& of, const Rows& rows, int64_t height, int64_t width) {
   if (of.window.whole()) return of;
   const Cells place = cells(of.window, rows, height, width);

@@ -54,6 +54,9 @@ Constants concretize(const Coefficients& coefficients, const Rows& rows, const a
 /// Σ |coefficient| · map, double [rows]; `map` is shaped like the node. Not differentiable.
 at::Tensor weigh(const Coefficients& coefficients, const Rows& rows, const at::Tensor& map);
 
+/// Σ coefficient · factor of its channel, double [rows].
+at::Tensor weigh_channels(const Coefficients& coefficients, const Rows& rows, const at::Tensor& factors);
+
 /// The same rows over whole maps of the given size; what lies outside is dropped.
 Coefficients over_whole_map(const Coefficients& coefficients, const Rows& rows, int64_t height,
                             int64_t width);
