@@ -70,7 +70,8 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
         const Folded plain = fold(*network, type, false);
         const Range around =
             box_around(placed(images, network->device).to(type), box.epsilon, box.clip, settings.sound);
-        const Range found = node_bounds({plain.graph, plain.weights}, around, node, settings, interrupt);
+        const Range found =
+            node_bounds({plain.graph, plain.weights, settings.method}, around, node, settings, interrupt);
         return given_back(found, network->type, settings.sound);
       },
       [](Napi::Env env, const Range& found) {
@@ -95,7 +96,8 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
         const Folded folded = fold(*network, type);
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);
-        Margins found = margins({folded.graph, folded.weights}, around, here.labels, settings, interrupt);
+        Margins found = margins({folded.graph, folded.weights, settings.method}, around, here.labels,
+                                settings, interrupt);
         found.lower = given_back({found.lower, found.lower}, network->type, settings.sound).lower;
         return found;
       },

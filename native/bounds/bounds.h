@@ -26,8 +26,11 @@ struct BoundSettings {
 /// A network to bound, with its weights as they are or folded, prepared for many passes. Batch norm is in
 /// evaluation mode. Gradients flow to weights that require them, while they are recorded.
 struct BoundNetwork {
-  BoundNetwork(const Graph& of, Weights with)
-      : graph(of), weights(std::move(with)), packed(pack(of, weights)) {}
+  /// `method`: interval bounds need no packed weights.
+  BoundNetwork(const Graph& of, Weights with, BoundMethod method)
+      : graph(of),
+        weights(std::move(with)),
+        packed(method == BoundMethod::kInterval ? nullptr : pack(graph, weights)) {}
   const Graph& graph;
   Weights weights;
   Packed packed;

@@ -29,8 +29,8 @@ int64_t images_at_once(const Graph& graph, const VerifyPlan& plan, at::ScalarTyp
 
 /// A network in one type, folded and packed.
 struct Prepared {
-  Prepared(const Network& of, at::ScalarType type)
-      : folded(fold(of, type)), network(folded.graph, folded.weights) {}
+  Prepared(const Network& of, at::ScalarType type, BoundMethod method)
+      : folded(fold(of, type)), network(folded.graph, folded.weights, method) {}
   const Folded folded;
   const BoundNetwork network;
 };
@@ -60,7 +60,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
   const at::ScalarType type = point ? at::kDouble : bound_type(network);
   BoundSettings settings = plan.bounds;
   if (point) settings.method = BoundMethod::kSymbolic;
-  const Prepared prepared(network, type);
+  const Prepared prepared(network, type, settings.method);
   std::optional<Prepared> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
   const int64_t at_once = images_at_once(prepared.folded.graph, plan, type);
@@ -92,7 +92,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
       // way.
       for (const at::Tensor& image : nearest_first(margin)) {
         if (least(prepared, image, false).first.item<double>() <= 0) break;
-        if (!exact) exact.emplace(network, at::kDouble);
+        if (!exact) exact.emplace(network, at::kDouble, settings.method);
         margin = margin.index_put({image}, least(*exact, image, true).first);
         confirmed = confirmed.index_fill(0, image, 1);
       }

@@ -83,7 +83,8 @@ struct Loss {
     bounds.sound = false;
     bounds.detach = objective.detach;
     const Range box = box_around(images, objective.epsilon * settings.epsilon_factor, true, false);
-    const Margins found = margins({network.graph, trainable}, box, labels, bounds, interrupt);
+    const Margins found =
+        margins({network.graph, trainable, objective.bound}, box, labels, bounds, interrupt);
     // The worst logits, less that of the label, which comes first.
     const at::Tensor others = -found.lower.to(network.type);
     const at::Tensor worst = at::cat({at::zeros_like(others.narrow(1, 0, 1)), others}, 1);
