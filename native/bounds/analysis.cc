@@ -70,6 +70,10 @@ std::string bytes(int64_t count) {
   return std::to_string(count) + " bytes";
 }
 
+bool is_nonlinear(const Node& node) {
+  return std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
+}
+
 /// Whether an operation of type Reader takes the node as its (first) input.
 template <class Reader>
 bool is_read_by(const Graph& graph, int index) {
@@ -151,8 +155,15 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
       recorded_(requires_gradients(network.weights)),
       two_sided_(settings.method != BoundMethod::kSymbolic),
       exact_(network.graph.nodes.size()),
-      mixed_(network.graph.nodes.size()) {
+      mixed_(network.graph.nodes.size()),
+      last_(network.graph.nodes.size()),
+      crossing_(at::zeros({}, box.lower.options().dtype(at::kDouble))) {
   const size_t count = network.graph.nodes.size();
+  last_.back() = true;
+  for (size_t index = count; index-- > 0;)
+    if (last_[index] && !is_nonlinear(network.graph.nodes[index]))
+      for (const int input : network.graph.nodes[index].inputs)
+        if (input != kImage) last_[input] = true;
   relaxed.ranges.resize(count);
   relaxed.lines.resize(count);
   relaxed.pools.resize(count);
@@ -178,8 +189,7 @@ void Analysis::visit(int index) {
   const bool mixes = std::holds_alternative<Conv2d>(node.operation) ||
                      std::holds_alternative<Linear>(node.operation) ||
                      std::holds_alternative<AveragePool2d>(node.operation);
-  const bool nonlinear =
-      std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
+  const bool nonlinear = is_nonlinear(node);
   exact_[index] =
       !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) && !(mixes && mixed(input));
   mixed_[index] = mixes || mixed(input);
@@ -188,12 +198,12 @@ void Analysis::visit(int index) {
     const at::AutoGradMode mode(recorded_ && (exact_[index] || !backward_inside_ || nonlinear));
     relaxed.ranges[index] = range_of(index);
   }
-  if (settings_.sound) count_underflow(index);
+  if (settings_.sound && is_passed(index)) count_underflow(index);
   if (feeds_nonlinear(index)) {
     if (backward_inside_ && !exact_[index]) refine(index);
     const Range& range = relaxed.ranges[index];
     neurons_ += static_cast<double>(range.lower.numel());
-    crossing_ += crosses_zero(range).sum().item<double>();
+    crossing_ += crosses_zero(range).sum();
   }
 }
 
@@ -202,9 +212,13 @@ void Analysis::count_underflow(int index) {
   const at::ScalarType type = relaxed.box.lower.scalar_type();
   for (const int input : node.inputs) {
     const Range& range = input == kImage ? relaxed.box : relaxed.ranges[input];
-    const at::Tensor sum = magnitude(range).flatten(1).sum(1, false, at::kDouble) +
-                           static_cast<double>(range.lower.numel() / range.lower.size(0));
-    const at::Tensor lost = sum * underflow(products_of(node, relaxed.weights[index]) + 8, type);
+    // No input is larger than the largest; the sum over all of them is far too small to be worth a pass.
+    const at::Tensor largest =
+        at::maximum(range.lower.flatten(1).amin(1).abs(), range.upper.flatten(1).amax(1).abs())
+            .to(at::kDouble);
+    const auto count = static_cast<double>(range.lower.numel() / range.lower.size(0));
+    const at::Tensor lost =
+        (largest + 1) * (count * underflow(products_of(node, relaxed.weights[index]) + 8, type));
     relaxed.underflow = relaxed.underflow.defined() ? relaxed.underflow + lost : lost;
   }
 }
@@ -228,8 +242,8 @@ Range Analysis::range_of(int index) {
   } else if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) {
     relaxed.pools[index] = max_pool_lines(*pool, inputs[0]);
   }
-  return interval_rule(node, relaxed.weights[index], inputs,
-                       settings_.sound ? &relaxed.magnitudes[index] : nullptr);
+  return interval_rule(node, relaxed.weights[index], inputs, settings_.sound,
+                       settings_.sound && is_passed(index) ? &relaxed.magnitudes[index] : nullptr);
 }
 
 void Analysis::refine(int index) {

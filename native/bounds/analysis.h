@@ -27,7 +27,7 @@ class Analysis {
   int64_t rows_at_once(int target, bool neurons, bool recorded, int64_t extra = 0);
 
   /// Fraction of neurons before ReLUs that are neither always on nor always off.
-  double unstable() const { return neurons_ == 0 ? 0 : crossing_ / neurons_; }
+  double unstable() const { return neurons_ == 0 ? 0 : crossing_.item<double>() / neurons_; }
 
   Relaxed relaxed;
   double macs = 0;
@@ -43,6 +43,7 @@ class Analysis {
                          const std::function<RowBounds(int64_t begin, int64_t size)>& pass);
   RowBounds recorded(int target, const at::Tensor& places, const RowBounds& known);
   bool feeds_nonlinear(int index) const;
+  bool is_passed(int index) const { return settings_.method != BoundMethod::kInterval || last_[index]; }
   bool exact(int input) const { return input == kImage || exact_[input]; }
   bool mixed(int input) const { return input != kImage && mixed_[input]; }
 
@@ -54,7 +55,9 @@ class Analysis {
   int next_ = 0;                ///< the first node that was not visited
   /// Whether a node's interval bounds are exact, and whether each of its values mixes several pixels.
   std::vector<bool> exact_, mixed_;
-  double neurons_ = 0, crossing_ = 0;
+  std::vector<bool> last_;  ///< whether nothing but affine nodes follows
+  double neurons_ = 0;
+  at::Tensor crossing_;  ///< double, on the device
 };
 
 }  // namespace coppice

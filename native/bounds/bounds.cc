@@ -38,7 +38,8 @@ Margins by_one_method(const BoundNetwork& network, const Range& box, const at::T
 
 Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt) {
-  if (!settings.intersect) return by_one_method(network, box, labels, settings, interrupt);
+  if (!settings.intersect || settings.method == BoundMethod::kInterval)
+    return by_one_method(network, box, labels, settings, interrupt);
   // Lines from tighter ranges may be worse for some margins, so that the parts count as well.
   Margins best = by_one_method(network, box, labels, settings, interrupt);
   BoundSettings alone = settings;
@@ -61,7 +62,7 @@ Range node_bounds(const BoundNetwork& network, const Range& box, int target, con
     return analysis.bound_node(target);
   };
   Range best = by(settings);
-  if (!settings.intersect) return best;
+  if (!settings.intersect || settings.method == BoundMethod::kInterval) return best;
   BoundSettings alone = settings;
   alone.intersect = false;
   for (const BoundMethod method : {settings.method, BoundMethod::kInterval}) {

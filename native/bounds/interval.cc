@@ -21,40 +21,62 @@ Range around(const at::Tensor& centre, const at::Tensor& radius) {
   return {centre - radius, centre + radius};
 }
 
+/// What a rounding bound has to hold: how many terms, and their magnitudes.
+at::Tensor rounding_error(const at::Tensor& magnitudes, int64_t terms) {
+  const at::ScalarType type = magnitudes.scalar_type();
+  return (magnitudes * rounding(terms, type)).add_(underflow(terms, type));
+}
+
+Range widened(const Range& range, const at::Tensor& magnitudes, int64_t terms) {
+  const at::Tensor error = rounding_error(magnitudes, terms);
+  return {range.lower - error, range.upper + error};
+}
+
+/// By how much of its inputs' magnitude a radius grows before it goes through |weight|, so that it covers the
+/// rounding errors of centre and radius, its own among them: (1 − γ)·growth ≥ γ and some units to spare.
+double growth(int64_t terms, at::ScalarType type) {
+  const double gamma = rounding(terms, type);
+  return gamma < 0.1 ? 1.25 * gamma : std::numeric_limits<double>::infinity();
+}
+
 /// Convolution or linear: centre and radius (Gowal et al., 2018).
-Range weighted(const Node& node, const NodeWeights& w, const Range& in, at::Tensor* magnitudes) {
-  const at::Tensor centre = (in.lower + in.upper) / 2, radius = (in.upper - in.lower) / 2;
+Range weighted(const Node& node, const NodeWeights& w, const Range& in, bool sound, at::Tensor* magnitudes) {
+  const at::Tensor centre = (in.lower + in.upper).mul_(0.5);
+  at::Tensor radius = (in.upper - in.lower).mul_(0.5);
   const at::Tensor size = w.weight.abs();
   const at::Tensor middle = affine(node, centre, w.weight, w.bias);
-  if (!magnitudes) return around(middle, affine(node, radius, size, {}));
+  if (!sound) return around(middle, affine(node, radius, size, {}));
+
+  const at::ScalarType type = size.scalar_type();
+  const int64_t terms = w.weight.numel() / w.weight.size(0) + kSweepTerms;
+  at::Tensor bias;
+  if (w.bias.defined()) {
+    bias = w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
+    if (middle.dim() == 4) bias = bias.view({-1, 1, 1});
+  }
+  if (!magnitudes) {
+    const double grown = growth(terms, type);
+    radius = radius.mul_(1 + grown).add_(centre.abs(), grown);
+    at::Tensor out = affine(node, radius, size, {}).add_(underflow(terms, type));
+    if (bias.defined()) out = out.add_(bias, rounding(terms, type));
+    return around(middle, out);
+  }
   const int64_t images = in.lower.size(0);
   const at::Tensor both = affine(node, at::cat({radius, magnitude(in)}), size, {});
   *magnitudes = both.narrow(0, images, images);
-  if (w.bias.defined()) {
-    const at::Tensor bias = w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
-    *magnitudes = *magnitudes + (both.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
-  }
-  const at::ScalarType type = size.scalar_type();
-  const int64_t terms = w.weight.numel() / w.weight.size(0) + kSweepTerms;
-  return around(middle,
-                both.narrow(0, 0, images) + rounding(terms, type) * *magnitudes + underflow(terms, type));
-}
-
-/// By the rounding of sums of so many terms.
-Range widened(const Range& range, const at::Tensor& magnitudes, int64_t terms) {
-  const at::ScalarType type = magnitudes.scalar_type();
-  const at::Tensor error = rounding(terms, type) * magnitudes + underflow(terms, type);
-  return {range.lower - error, range.upper + error};
+  if (bias.defined()) *magnitudes = *magnitudes + bias;
+  return around(middle, both.narrow(0, 0, images) + rounding_error(*magnitudes, terms));
 }
 
 /// x·scale + shift for each channel.
 Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& cancelled, const Range& in,
-             at::Tensor* magnitudes) {
+             bool sound, at::Tensor* magnitudes) {
   const at::Tensor a = in.lower * scale, b = in.upper * scale;
-  Range out{at::minimum(a, b) + shift, at::maximum(a, b) + shift};
-  if (!magnitudes) return out;
-  *magnitudes = magnitude(in) * scale.abs() + (shift.abs() + cancelled);
-  return widened(out, *magnitudes, kSweepTerms);
+  const Range out{at::minimum(a, b) + shift, at::maximum(a, b) + shift};
+  if (!sound) return out;
+  const at::Tensor largest = magnitude(in) * scale.abs() + (shift.abs() + cancelled);
+  if (magnitudes) *magnitudes = largest;
+  return widened(out, largest, kSweepTerms);
 }
 
 }  // namespace
@@ -105,7 +127,7 @@ ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& w) {
           (moved.detach().abs() * cancellation(type)).to(type)};
 }
 
-Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Range>& inputs,
+Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Range>& inputs, bool sound,
                     at::Tensor* magnitudes) {
   const Range& in = inputs[0];
   const auto both = [&](auto&& f) { return Range{f(in.lower), f(in.upper)}; };
@@ -113,13 +135,13 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
       Rule{
           [&](const Normalize&) {
             const at::Tensor scale = 1 / w.weight;
-            return scaled(scale, -w.bias * scale, at::zeros_like(scale), in, magnitudes);
+            return scaled(scale, -w.bias * scale, at::zeros_like(scale), in, sound, magnitudes);
           },
-          [&](const Conv2d&) { return weighted(node, w, in, magnitudes); },
+          [&](const Conv2d&) { return weighted(node, w, in, sound, magnitudes); },
           [&](const BatchNorm2d& op) {
             const ScaleAndShift s = scale_and_shift(op, w);
             return scaled(s.scale.view({-1, 1, 1}), s.shift.view({-1, 1, 1}), s.cancelled.view({-1, 1, 1}),
-                          in, magnitudes);
+                          in, sound, magnitudes);
           },
           [&](const Relu&) { return both([](const at::Tensor& x) { return at::relu(x); }); },
           [&](const MaxPool2d& op) {
@@ -127,22 +149,20 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
           },
           [&](const AveragePool2d& op) {
             const auto pool = [&](const at::Tensor& x) { return at::avg_pool2d(x, op.kernel, op.stride); };
-            Range out = both(pool);
-            if (magnitudes) {
-              *magnitudes = pool(magnitude(in));
-              out = widened(out, *magnitudes, op.kernel * op.kernel + kSweepTerms);
-            }
-            return out;
+            const Range out = both(pool);
+            if (!sound) return out;
+            const at::Tensor largest = pool(magnitude(in));
+            if (magnitudes) *magnitudes = largest;
+            return widened(out, largest, op.kernel * op.kernel + kSweepTerms);
           },
           [&](const Flatten&) { return both([](const at::Tensor& x) { return x.contiguous().flatten(1); }); },
-          [&](const Linear&) { return weighted(node, w, in, magnitudes); },
+          [&](const Linear&) { return weighted(node, w, in, sound, magnitudes); },
           [&](const Add&) {
-            Range out{in.lower + inputs[1].lower, in.upper + inputs[1].upper};
-            if (magnitudes) {
-              *magnitudes = magnitude(in) + magnitude(inputs[1]);
-              out = widened(out, *magnitudes, 1);
-            }
-            return out;
+            const Range out{in.lower + inputs[1].lower, in.upper + inputs[1].upper};
+            if (!sound) return out;
+            const at::Tensor largest = magnitude(in) + magnitude(inputs[1]);
+            if (magnitudes) *magnitudes = largest;
+            return widened(out, largest, 1);
           },
       },
       node.operation);

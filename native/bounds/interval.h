@@ -28,11 +28,11 @@ double underflow(int64_t products, at::ScalarType type);
 /// Products that each output of the node, or each of its inputs' coefficients, adds up.
 int64_t products_of(const Node& node, const NodeWeights& weights);
 
-/// Range of an affine or pooling node. With `magnitudes`, the range is widened by a bound of the rounding
-/// errors, and *magnitudes is set for affine nodes: the largest magnitude of what each output adds up,
-/// Σ |weight|·|input| + |bias|; the rounding error is at most rounding(terms) times that.
+/// Range of an affine or pooling node; `sound` widens it by a bound of the rounding errors. Where
+/// `magnitudes` is given, *magnitudes is set for affine nodes: the largest magnitude of what each output adds
+/// up, Σ |weight|·|input| + |bias|; the rounding error is at most rounding(terms) times that.
 Range interval_rule(const Node& node, const NodeWeights& weights, const std::vector<Range>& inputs,
-                    at::Tensor* magnitudes);
+                    bool sound, at::Tensor* magnitudes);
 
 /// Batch norm in evaluation mode as x·scale + shift, each [channels].
 struct ScaleAndShift {
