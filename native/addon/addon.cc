@@ -10,6 +10,7 @@
 #include "addon/handles.h"
 #include "addon/jobs.h"
 #include "addon/reader.h"
+#include "addon/sparse_jobs.h"
 #include "device/device.h"
 
 namespace coppice {
@@ -93,6 +94,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_function("verify", start_verify);
   export_function("bounds", start_bounds);
   export_function("margins", start_margins);
+  export_function("compile", start_compile);
+  export_function("peak", start_peak);
   return exports;
 }
 

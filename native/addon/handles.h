@@ -1,8 +1,9 @@
-// The two kinds of handles: networks and data sets.
+// The kinds of handles: networks, data sets and inference engines.
 #pragma once
 #include "addon/handle.h"
 #include "data/dataset.h"
 #include "graph/network.h"
+#include "sparse/engine.h"
 
 namespace coppice {
 
@@ -15,6 +16,12 @@ template <>
 struct HandleTraits<Dataset> {
   static constexpr napi_type_tag tag{0x31b8e4976a0d4c52ULL, 0xa5f06c2e9b7d1834ULL};
   static constexpr const char* name = "dataset";
+};
+
+template <>
+struct HandleTraits<sparse::SparseEngine> {
+  static constexpr napi_type_tag tag{0x5e0c7be1f2a94d36ULL, 0x84d19f3b6c2ae057ULL};
+  static constexpr const char* name = "sparse engine";
 };
 
 Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network);

@@ -1,0 +1,153 @@
+#include "addon/sparse_jobs.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "addon/handles.h"
+#include "addon/job.h"
+#include "addon/reader.h"
+#include "addon/values.h"
+
+namespace coppice {
+namespace {
+
+using sparse::Arithmetic;
+using sparse::SparseEngine;
+
+Arithmetic read_arithmetic(const Reader& type) {
+  const std::string name = type.text();
+  if (name == "fp32") return Arithmetic::kFp32;
+  if (name == "bf16") return Arithmetic::kBf16;
+  if (name == "fp16") return Arithmetic::kFp16;
+  type.refuse("fp32, bf16 or fp16");
+}
+
+/// An object's properties, all of them strings.
+sparse::Tuning read_tuning(const Reader& tuning) {
+  sparse::Tuning read;
+  if (tuning.missing()) return read;
+  if (!tuning.value().IsObject()) tuning.refuse("an object");
+  const auto object = tuning.value().As<Napi::Object>();
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const std::string name = names.Get(i).As<Napi::String>();
+    read[name] = tuning[name.c_str()].text();
+  }
+  return read;
+}
+
+at::Tensor read_engine_images(const Reader& images, const SparseEngine& engine) {
+  const auto& [channels, height, width] = engine.input();
+  const at::Tensor flat = images.floats(at::kFloat);
+  const int64_t size = channels * height * width;
+  if (flat.numel() == 0 || flat.numel() % size != 0)
+    throw std::invalid_argument(images.path() + " must hold whole images of " + std::to_string(size) +
+                                " values, got " + std::to_string(flat.numel()));
+  return flat.view({-1, channels, height, width});
+}
+
+Napi::Array stage_rows(Napi::Env env, const std::vector<sparse::StageReport>& stages) {
+  auto rows = Napi::Array::New(env, stages.size());
+  for (uint32_t i = 0; i < stages.size(); ++i) {
+    const sparse::StageReport& stage = stages[i];
+    auto row = Napi::Object::New(env);
+    row.Set("name", stage.name);
+    row.Set("node", stage.node.empty() ? env.Null() : Napi::String::New(env, stage.node).As<Napi::Value>());
+    row.Set("kernel", stage.kernel);
+    row.Set("seconds", stage.seconds);
+    row.Set("denseMacs", static_cast<double>(stage.dense_macs));
+    row.Set("macs", static_cast<double>(stage.macs));
+    row.Set("doneMacs", static_cast<double>(stage.done_macs));
+    rows.Set(i, row);
+  }
+  return rows;
+}
+
+struct Compiled {
+  std::shared_ptr<SparseEngine> engine;
+  sparse::Tuning tuning;
+};
+
+Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
+  const auto& engine = compiled.engine;
+  std::shared_ptr<Handle<SparseEngine>> handle;
+  Napi::Object object = make_handle(env, engine, engine->bytes(), handle);
+  auto candidates = Napi::Array::New(env);
+  for (const sparse::Candidate& candidate : engine->candidates()) {
+    auto row = Napi::Object::New(env);
+    row.Set("name", candidate.name);
+    row.Set("seconds", candidate.seconds);
+    row.Set("chosen", candidate.chosen);
+    candidates.Set(candidates.Length(), row);
+  }
+  auto tuning = Napi::Object::New(env);
+  for (const auto& [key, choice] : compiled.tuning) tuning.Set(key, choice);
+  object.Set("candidates", candidates);
+  object.Set("tuning", tuning);
+  object.Set("bytes", static_cast<double>(engine->bytes()));
+  object.Set("compileSeconds", engine->seconds_to_compile());
+  object.Set("run", guarded(env, "run", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+               const auto engine = handle->get();
+               const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
+               return start_job(
+                   info.Env(), at::kCPU, [engine, images](const Interrupt&) { return engine->run(images); },
+                   [](Napi::Env env, const at::Tensor& logits) {
+                     return to_typed_array(env, logits.flatten());
+                   });
+             }));
+  object.Set("time", guarded(env, "time", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+               const auto engine = handle->get();
+               const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
+               const Reader options(info[1], "options");
+               const int64_t warmup = options["warmup"].integer(0, 1 << 20);
+               const int64_t runs = options["runs"].integer(1, 1 << 20);
+               const bool flush = options["flush"].flag();
+               return start_job(
+                   info.Env(), at::kCPU,
+                   [=](const Interrupt& interrupt) { return engine->time(images, warmup, runs, flush, interrupt); },
+                   [](Napi::Env env, const std::vector<double>& seconds) {
+                     return to_typed_array<Napi::Float64Array>(env, seconds);
+                   });
+             }));
+  object.Set("profile", guarded(env, "profile", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+               const auto engine = handle->get();
+               const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
+               return start_job(
+                   info.Env(), at::kCPU, [engine, images](const Interrupt&) { return engine->profile(images); },
+                   [](Napi::Env env, const std::vector<sparse::StageReport>& stages) {
+                     return stage_rows(env, stages);
+                   });
+             }));
+  return object;
+}
+
+}  // namespace
+
+Napi::Value start_compile(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const Reader request(info[1], "request");
+  sparse::CompileOptions options;
+  options.batch = request["batch"].integer(1, 1 << 16);
+  options.type = read_arithmetic(request["type"]);
+  options.threads = static_cast<int>(request["threads"].integer(1, 1024));
+  options.dense = request["dense"].flag();
+  options.sparse = request["sparse"].flag();
+  options.portable = request["portable"].flag();
+  const auto tuning = std::make_shared<sparse::Tuning>(read_tuning(request["tuning"]));
+  return start_job(
+      info.Env(), network->device,
+      [=](const Interrupt& interrupt) {
+        const at::NoGradGuard no_grad;
+        auto engine = std::make_shared<SparseEngine>(*network, options, *tuning, interrupt);
+        return Compiled{std::move(engine), *tuning};
+      },
+      [](Napi::Env env, const Compiled& compiled) { return engine_object(env, compiled); });
+}
+
+Napi::Value start_peak(const Napi::CallbackInfo& info) {
+  const Arithmetic arithmetic = read_arithmetic({info[0], "type"});
+  return start_job(
+      info.Env(), at::kCPU, [arithmetic](const Interrupt&) { return sparse::peak_macs(arithmetic); },
+      [](Napi::Env env, double macs) { return Napi::Number::New(env, macs); });
+}
+
+}  // namespace coppice

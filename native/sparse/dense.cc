@@ -1,0 +1,168 @@
+#include "sparse/dense.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
+
+#include <chrono>
+#include <cstring>
+
+namespace coppice::sparse {
+namespace {
+
+constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
+using Scalars = c10::List<std::optional<at::Scalar>>;
+
+/// oneDNN's fused operations are registered without C++ headers of their own.
+template <class Signature>
+auto operation(const char* name, const char* overload) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).typed<Signature>();
+}
+
+at::Tensor pack_weight(const Product& product, const at::Tensor& weight, std::vector<int64_t> input) {
+  using Pack = at::Tensor(const at::Tensor&, c10::SymIntArrayRef, c10::SymIntArrayRef, c10::SymIntArrayRef, c10::SymInt,
+                          at::OptionalSymIntArrayRef);
+  const std::vector<c10::SymInt> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
+  const std::vector<c10::SymInt> size(input.begin(), input.end());
+  static const auto pack = operation<Pack>("mkldnn::_reorder_convolution_weight", "");
+  return pack.call(weight, padding, stride, dilation, 1, at::OptionalSymIntArrayRef(size));
+}
+
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias, const Product& product,
+                       bool relu) {
+  using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::IntArrayRef,
+                              at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view, Scalars,
+                              std::optional<std::string_view>);
+  static const auto convolve = operation<Convolve>("mkldnn::_convolution_pointwise", "");
+  const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
+  return convolve.call(x, packed, bias, padding, stride, dilation, 1, relu ? "relu" : "none", Scalars(), std::nullopt);
+}
+
+class Dense final : public Program {
+ public:
+  Dense(std::shared_ptr<const Stages> stages, const DenseOptions& options)
+      : shared_(std::move(stages)), stages_(*shared_), options_(options), prepared_(stages_.stages.size()) {
+    const auto row = [](const std::vector<float>& values) {
+      return at::tensor(at::ArrayRef<float>(values), at::kFloat);
+    };
+    for (size_t index = 0; index < prepared_.size(); ++index) {
+      const Stage& stage = stages_.stages[index];
+      Prepared& p = prepared_[index];
+      if (stage.product) {
+        p.linear = stage.product->kernel_height == stages_.values[stage.input].height &&
+                   stage.product->kernel_width == stages_.values[stage.input].width && stage.product->padding == 0;
+        p.weight = stage.product->weight.to(options_.type);
+        p.weight = p.linear ? p.weight.flatten(1) : p.weight.contiguous(kChannelsLast);
+        p.bias = row(stage.bias).to(options_.type);
+        if (!p.linear && options_.prepacked) {
+          const Value& in = stages_.values[stage.input];
+          p.packed = pack_weight(*stage.product, p.weight, {options_.batch, in.channels, in.height, in.width});
+        }
+      }
+      if (!stage.scale.empty()) p.scale = row(stage.scale), p.shift = row(stage.shift);
+    }
+  }
+
+  void run(const float* images, int64_t n, float* logits) override { pass(images, n, logits, nullptr); }
+
+  std::vector<StageReport> profile(const float* images, int64_t n) override {
+    std::vector<StageReport> reports;
+    std::vector<float> logits(n * stages_.values[stages_.stages.back().output].channels);
+    pass(images, n, logits.data(), &reports);
+    return reports;
+  }
+
+  std::string name() const override {
+    return std::string("dense ") + (options_.type == at::kFloat ? "fp32" : "bf16") + ", libtorch" +
+           (options_.prepacked ? " with oneDNN's layouts and fusions" : "");
+  }
+  int64_t bytes() const override {
+    int64_t total = 0;
+    for (const Prepared& p : prepared_)
+      for (const at::Tensor& tensor : {p.weight, p.bias, p.scale, p.shift})
+        if (tensor.defined()) total += static_cast<int64_t>(tensor.nbytes());
+    return total;
+  }
+  int64_t granularity() const override { return 1; }
+
+ private:
+  struct Prepared {
+    bool linear = false;
+    at::Tensor weight, packed, bias, scale, shift;
+  };
+
+  void pass(const float* images, int64_t n, float* logits, std::vector<StageReport>* reports) {
+    const at::NoGradGuard no_grad;
+    const Threads threads(options_.threads);
+    const Value& image = stages_.values.front();
+    std::vector<at::Tensor> values(stages_.values.size());
+    values[0] = at::from_blob(const_cast<float*>(images), {n, image.channels, image.height, image.width}, at::kFloat)
+                    .to(options_.type)
+                    .contiguous(kChannelsLast);
+    for (size_t index = 0; index < prepared_.size(); ++index) {
+      const Stage& stage = stages_.stages[index];
+      const auto start = std::chrono::steady_clock::now();
+      values[stage.output] = apply(stage, prepared_[index], values);
+      if (reports == nullptr) continue;
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      const int64_t positions = unpooled(stages_, stage).pixels();
+      const int64_t macs = stage.product ? stage.product->weight.numel() * positions : 0;
+      reports->push_back({stage.name, stage.node, stage.product ? "dense" : "", seconds.count(), macs, macs, macs});
+    }
+    const at::Tensor result = values[stages_.stages.back().output].flatten(1).to(at::kFloat).contiguous();
+    std::memcpy(logits, result.const_data_ptr<float>(), result.nbytes());
+  }
+
+  at::Tensor apply(const Stage& stage, const Prepared& p, std::vector<at::Tensor>& values) const {
+    at::Tensor x = values[stage.input];
+    bool relu = stage.relu;
+    if (stage.reshape) return x.contiguous().flatten(1).unsqueeze(-1).unsqueeze(-1);
+    if (stage.product) {
+      if (p.linear) {
+        x = at::linear(x.contiguous().flatten(1), p.weight, p.bias).unsqueeze(-1).unsqueeze(-1);
+      } else if (options_.prepacked) {
+        const bool fuse = relu && stage.residual < 0 && stage.raw < 0 && stage.scale.empty();
+        x = convolution(x, p.packed, p.bias, *stage.product, fuse);
+        relu &= !fuse;
+      } else {
+        x = at::conv2d(x, p.weight, p.bias, stage.product->stride, stage.product->padding);
+      }
+    }
+    const bool own = stage.product.has_value();
+    if (stage.residual >= 0) x = own ? x.add_(values[stage.residual]) : at::add(x, values[stage.residual]);
+    if (stage.raw >= 0) values[stage.raw] = x;
+    const bool overwrite = (own || stage.residual >= 0) && stage.raw < 0;
+    if (p.scale.defined())
+      x = at::batch_norm(x, p.scale, p.shift, at::zeros_like(p.scale), at::ones_like(p.scale), false, 0.0, 0.0, false);
+    if (relu) x = overwrite || p.scale.defined() ? x.relu_() : at::relu(x);
+    if (stage.pool)
+      x = stage.pool->max ? at::max_pool2d(x, stage.pool->kernel, stage.pool->stride)
+                          : at::avg_pool2d(x, stage.pool->kernel, stage.pool->stride);
+    return x;
+  }
+
+  /// Sets libtorch's threads while it lives.
+  class Threads {
+   public:
+    explicit Threads(int threads) : before_(at::get_num_threads()) {
+      if (threads != before_) at::set_num_threads(threads);
+    }
+    ~Threads() { at::set_num_threads(before_); }
+
+   private:
+    const int before_;
+  };
+
+  const std::shared_ptr<const Stages> shared_;
+  const Stages& stages_;
+  const DenseOptions options_;
+  std::vector<Prepared> prepared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Program> dense_program(std::shared_ptr<const Stages> stages, const DenseOptions& options) {
+  return std::make_unique<Dense>(std::move(stages), options);
+}
+
+}  // namespace coppice::sparse
