@@ -20,6 +20,11 @@ export const SINGLE: Readonly<Tile> = { outputs: 1, inputs: 1, positions: 1 }
 export interface Part {
   tensor: TensorLayout
   tile: Readonly<Tile>
+  /**
+   * How many consecutive entries of the second axis are one input, and its positions: the pixels of a channel, where a
+   * linear layer reads a flattened map. It then is a convolution whose kernel is the map. Default 1.
+   */
+  run?: number
 }
 
 /** Number of groups; those at the far edges may be smaller than the tile. */
@@ -31,6 +36,29 @@ export const groupCount = (part: Part): number => {
     Math.ceil(positions / tile.positions)
   )
 }
+
+/** How many elements each group has: one number if that is the same for all, else one each. */
+export const groupSizes = (part: Part): number | Uint32Array => {
+  const { outputs, inputs, positions, tile } = extents(part)
+  const [alongOutputs, alongInputs, alongPositions] = [
+    spans(outputs, tile.outputs),
+    spans(inputs, tile.inputs),
+    spans(positions, tile.positions),
+  ]
+  const sizes = new Uint32Array(alongOutputs.length * alongInputs.length * alongPositions.length)
+  let group = 0
+  for (const height of alongOutputs) {
+    for (const width of alongInputs) {
+      for (const depth of alongPositions) sizes[group++] = height * width * depth
+    }
+  }
+  const [first = 0] = sizes
+  return sizes.every((size) => size === first) ? first : sizes
+}
+
+/** Lengths of the pieces of an axis: all that of the tile, but for the last. */
+const spans = (length: number, tile: number): number[] =>
+  Array.from({ length: Math.ceil(length / tile) }, (_, index) => Math.min(tile, length - index * tile))
 
 /**
  * Visits all elements as runs of consecutive ones that lie in the same group, in the order of the arena. Groups are
@@ -67,9 +95,10 @@ export const eachRun = (part: Part, visit: (group: number, start: number, end: n
 }
 
 /** A tensor's axes, and its tile cut to them. */
-const extents = ({ tensor, tile }: Part) => {
-  const [outputs = 0, inputs = 1, ...kernel] = tensor.shape
-  const positions = kernel.reduce((product, size) => product * size, 1)
+export const extents = ({ tensor, tile, run = 1 }: Part) => {
+  const [outputs = 0, entries = 1, ...kernel] = tensor.shape
+  const inputs = entries / run
+  const positions = kernel.reduce((product, size) => product * size, run)
   return {
     outputs,
     inputs,
