@@ -54,16 +54,12 @@ const equalFractions = (shares: readonly Share[], amount: number): number[] => {
     })
     .sort((a, b) => b.remainder - a.remainder || a.index - b.index)
   let missing = amount - sum(amounts)
-  while (missing > 0) {
-    const before = missing
-    for (const { index, unit, removable } of byRemainder) {
-      const more = Math.min(unit, removable - (amounts[index] ?? 0))
-      // One more group is too much by less than it would be too little without.
-      if (more <= 0 || more >= 2 * missing) continue
-      amounts[index] = (amounts[index] ?? 0) + more
-      missing -= more
-    }
-    if (missing === before) break
+  for (const { index, unit, removable } of byRemainder) {
+    const more = Math.min(unit, removable - (amounts[index] ?? 0))
+    // Only where one more is too much by less than it would be too little without.
+    if (more <= 0 || more >= 2 * missing) continue
+    amounts[index] = (amounts[index] ?? 0) + more
+    missing -= more
   }
   return amounts
 }
