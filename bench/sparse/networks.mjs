@@ -143,7 +143,7 @@ async function filterFraction(wanted) {
     if (macs > wanted * denseMacs) low = sparsity
     else high = sparsity
   }
-  return Number(high.toFixed(5))
+  return Math.ceil(high * 1e5) / 1e5
 }
 
 /** Prints a model's line, and that of its compacted copy, which is made where it is missing. */

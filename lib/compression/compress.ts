@@ -38,7 +38,7 @@ export interface CompressOptions extends TrainingSettings {
    * most 0.5 for `2:4`. Structures of whole groups of weights come as near to it as those allow.
    */
   sparsity: number
-  /** What is removed together. Default `unstructured`. */
+  /** What is removed together: single weights, filters, or a pattern that hardware runs fast. Default `unstructured`. */
   structure?: Structure | undefined
   /** How weights are ranked. Default `magnitude`. `learned` trains HYDRA's scores first, at each step. */
   score?: Score | undefined

@@ -43,6 +43,8 @@ export interface PruneLayer {
    * towards the target in place of what the structure does ask for.
    */
   cap?(flags: Uint8Array): void
+  /** Whether a mask has the pattern throughout. Without it, there is none to tell. */
+  holds?(mask: Uint8Array): boolean
   /** Decides by the scores which groups must stay, and sets their flags from `FREE` to `KEPT`. */
   protect(scores: ArrayLike<number>, flags: Uint8Array): void
 }

@@ -43,6 +43,17 @@ const layerOf = (part: Part, n: number, m: number): PruneLayer => {
           if (flags[at] === PRUNED && --room < 0) flags[at] = KEPT
         }
       }),
+    holds: (mask) => {
+      let most = true
+      eachSet((first, size) => {
+        let left = kept(size)
+        for (let at = first, end = first + size * positions; at < end; at += positions) {
+          if (mask[part.tensor.offset + at] !== 0) left--
+        }
+        if (left < 0) most = false
+      })
+      return most
+    },
     protect: (scores, flags) =>
       eachSet((first, size) => {
         const end = first + size * positions

@@ -3,7 +3,7 @@
  * Behind `flatten` the inputs are channels of one pixel. Tiles at the far edges are smaller.
  */
 import { keepBest, type PruneLayer, type StructureRule } from '../layers.js'
-import { groupCount, groupSizes, type Part } from '../tiles.js'
+import { eachRun, groupCount, groupSizes, type Part } from '../tiles.js'
 import { weightParts } from '../weights.js'
 
 export const tiled = (outputs: number, inputs: number): StructureRule => ({
@@ -11,6 +11,8 @@ export const tiled = (outputs: number, inputs: number): StructureRule => ({
   group: `tile of ${outputs} outputs × ${inputs} inputs`,
   layers: (spec, layout) => weightParts(spec, layout, { outputs, inputs, positions: 1 }).map(layerOf),
 })
+
+const UNKNOWN = -1
 
 const layerOf = (part: Part): PruneLayer => {
   const sizes = groupSizes(part)
@@ -23,6 +25,18 @@ const layerOf = (part: Part): PruneLayer => {
     attached: [],
     sizes,
     removable: part.tensor.size - largest,
+    holds: (mask) => {
+      const kept = new Int8Array(groupCount(part)).fill(UNKNOWN)
+      let whole = true
+      eachRun(part, (group, start, end) => {
+        for (let index = start; index < end; index++) {
+          const now = mask[index] === 0 ? 0 : 1
+          if (kept[group] === UNKNOWN) kept[group] = now
+          else if (kept[group] !== now) whole = false
+        }
+      })
+      return whole
+    },
     // A layer without weights would cut the network in two.
     protect: (scores, flags) => keepBest(scores, flags),
   }
