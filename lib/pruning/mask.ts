@@ -50,7 +50,7 @@ export interface PruneReport {
  * The mask (0 where a parameter is removed, else 1) that brings a network to `sparsity`: exactly round(sparsity · n) of
  * the n weights or filters, or what the previous mask removed if that is more. Groups of several weights, as of `v32x2`
  * and `block`, come as near to it as whole groups allow. Deterministic: equal scores go by index.
- * Gives other work a turn after each layer.
+ * Gives other work a turn several times a layer.
  *
  * @throws CoppiceError where a weight is NaN or infinite, the arrays don't fit the network, or the target cannot be met.
  */
@@ -65,7 +65,9 @@ export const pruneMask = async (
   const entries: Entry[] = []
   for (const layer of rule.layers(spec, layout, residual)) {
     requireFinite(layer, parameters)
+    await breathe()
     const flags = flagsOf(layer, mask)
+    await breathe()
     layer.cap?.(flags)
     const { total, pruned } = measure(layer, flags)
     const removable = Math.max(layer.removable, pruned)
@@ -109,6 +111,7 @@ const pruneWithin = async (
   const rankings: Ranking[] = []
   for (const { layer, flags } of entries) {
     const scores = scoreGroups(score, layer, parameters, mask, options)
+    await breathe()
     layer.protect(scores, flags)
     rankings.push({ scores, sizes: layer.sizes, flags })
     await breathe()

@@ -61,11 +61,20 @@ const spans = (length: number, tile: number): number[] =>
   Array.from({ length: Math.ceil(length / tile) }, (_, index) => Math.min(tile, length - index * tile))
 
 /**
- * Visits all elements as runs of consecutive ones that lie in the same group, in the order of the arena. Groups are
- * numbered by output, then input, then position; `start` and `end` (exclusive) are indices into the arena.
+ * Sees consecutive elements, from `start` to `end` (exclusive) in the arena: the first lies in `group`, and each after it
+ * in the group that is `step` further: 0, all in the same one, or 1, each in its own.
  */
-export const eachRun = (part: Part, visit: (group: number, start: number, end: number) => void): void => {
+export type Visit = (group: number, start: number, end: number, step: 0 | 1) => void
+
+/**
+ * Visits all elements as runs, in the order of the arena. Groups are numbered by output, then input, then position.
+ */
+export const eachRun = (part: Part, visit: Visit): void => {
   const { outputs, inputs, positions, tile } = extents(part)
+  if (tile.outputs * tile.inputs * tile.positions === 1) {
+    visit(0, part.tensor.offset, part.tensor.offset + part.tensor.size, 1)
+    return
+  }
   const inputGroups = Math.ceil(inputs / tile.inputs)
   const positionGroups = Math.ceil(positions / tile.positions)
   const wholeRows = inputGroups === 1 && positionGroups === 1
@@ -73,7 +82,7 @@ export const eachRun = (part: Part, visit: (group: number, start: number, end: n
   for (let output = 0; output < outputs; output++) {
     const row = Math.floor(output / tile.outputs) * inputGroups * positionGroups
     if (wholeRows) {
-      visit(row, start, start + inputs * positions)
+      visit(row, start, start + inputs * positions, 0)
       start += inputs * positions
       continue
     }
@@ -81,13 +90,18 @@ export const eachRun = (part: Part, visit: (group: number, start: number, end: n
       const group = row + Math.floor(input / tile.inputs) * positionGroups
       if (positionGroups === 1) {
         const end = start + Math.min(tile.inputs, inputs - input) * positions
-        visit(group, start, end)
+        visit(group, start, end, 0)
         start = end
+        continue
+      }
+      if (tile.positions === 1) {
+        visit(group, start, start + positions, 1)
+        start += positions
         continue
       }
       for (let position = 0, index = group; position < positions; position += tile.positions, index++) {
         const end = start + Math.min(tile.positions, positions - position)
-        visit(index, start, end)
+        visit(index, start, end, 0)
         start = end
       }
     }

@@ -28,8 +28,8 @@ const layerOf = (part: Part): PruneLayer => {
     holds: (mask) => {
       const kept = new Int8Array(groupCount(part)).fill(UNKNOWN)
       let whole = true
-      eachRun(part, (group, start, end) => {
-        for (let index = start; index < end; index++) {
+      eachRun(part, (first, start, end, step) => {
+        for (let index = start, group = first; index < end; index++, group += step) {
           const now = mask[index] === 0 ? 0 : 1
           if (kept[group] === UNKNOWN) kept[group] = now
           else if (kept[group] !== now) whole = false
