@@ -95,6 +95,7 @@ export {
 } from './objectives/index.js'
 export type { Residual } from './pruning/layers.js'
 export { type PruneReport, type PruneRequest, pruneMask } from './pruning/mask.js'
+export { patternsOf } from './pruning/patterns.js'
 export type { PruneSchedule } from './pruning/schedules.js'
 export type { Scope } from './pruning/scopes.js'
 export type { Score } from './pruning/scores.js'

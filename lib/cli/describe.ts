@@ -5,6 +5,7 @@ import { CoppiceError } from '../errors.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { describeObjective } from '../objectives/index.js'
+import { patternsOf } from '../pruning/patterns.js'
 import { remainingMacs, remainingWeights, sparsity } from '../pruning/sparsity.js'
 import { fileLayout, readModel } from '../runs/checkpoint.js'
 import { integerFlag, numberFlag } from './flags.js'
@@ -24,6 +25,8 @@ interface Described extends NetworkDescription {
   sparsity?: number
   remainingMacs?: number
   remaining?: Record<string, number>
+  /** The structures whose pattern the mask has. */
+  patterns?: string[]
   trainedWith?: string
   fineTunedWith?: string
 }
@@ -61,6 +64,7 @@ const describeModel = async (path: string): Promise<Described> => {
     sparsity: sparsity(mask, layout),
     remainingMacs: remainingMacs(spec, layout, mask),
     remaining: Object.fromEntries(prunable.map((tensor) => [tensor.node, remainingWeights(mask, tensor)])),
+    patterns: patternsOf(spec, layout, mask),
     ...(history.objective && { trainedWith: describeObjective(history.objective) }),
     ...(history.fineTunedWith && { fineTunedWith: describeObjective(history.fineTunedWith) }),
   }
@@ -77,7 +81,7 @@ const asText = (described: Described): string => {
     macs === 0 ? '' : count(macs),
     ...(remaining ? [remaining[name] === undefined ? '' : count(remaining[name])] : []),
   ])
-  const { trainedWith, fineTunedWith } = described
+  const { trainedWith, fineTunedWith, patterns = [] } = described
   return [
     table(head, rows, [3, 4, 5]),
     '',
@@ -86,6 +90,7 @@ const asText = (described: Described): string => {
     ...(described.sparsity === undefined
       ? []
       : [`Sparsity ${percent(described.sparsity)}; ${count(described.remainingMacs ?? 0)} MACs are left.`]),
+    ...(patterns.length === 0 ? [] : [`Pruned in the pattern ${patterns.join(', ')}.`]),
     ...(trainedWith === undefined ? [] : [`Trained with ${trainedWith}.`]),
     ...(fineTunedWith === undefined ? [] : [`Fine-tuned with ${fineTunedWith}.`]),
   ].join('\n')

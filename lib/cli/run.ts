@@ -4,6 +4,7 @@ import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
 import { runRecipe } from '../compression/pipeline.js'
 import type { RunHooks } from '../compression/session.js'
+import { structureNames } from '../pruning/structures.js'
 import { parseRecipe } from '../runs/recipe.js'
 import { readRecipeFile, setValue } from '../runs/recipeFile.js'
 import type { RunResult } from '../runs/result.js'
@@ -31,7 +32,13 @@ export const runCommand = (): Command =>
     .description('carry out a recipe: pre-train, prune and fine-tune in steps, evaluate')
     .argument('<recipe>', 'recipe file (.yaml, .yml, .json)')
     .option('-o, --output <dir>', 'run directory (default: runs/<name of the recipe>)')
-    .option('--set <path=value>', 'change a value of the recipe; repeatable', collect, [])
+    .option(
+      '--set <path=value>',
+      'change a value of the recipe, such as prune.structure=v32x2; repeatable',
+      collect,
+      [],
+    )
+    .addHelpText('after', `\nStructures of pruning: ${structureNames.join(', ')}.`)
     .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or train.npz,test.npz')
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag)
     .option('--threads <n>', 'CPU threads', integerFlag(1))

@@ -82,12 +82,13 @@ export const resultTable = (result: RunResult): string => {
       ? [formatProportion(row.validation.accuracy), formatProportion(row.validation.era)]
       : []),
   ])
-  const { network, data, seed, objective, attack } = result
+  const { network, data, seed, objective, attack, pruning } = result
   const n = result.rows[0]?.n ?? 0
   return [
     table(head, rows),
     '',
     `${network.name}, ${count(network.parameters)} parameters, on ${data}; trained with ${describeObjective(objective)}.`,
+    ...(pruning ? [`Pruned: ${pruning.structure}, by ${pruning.score}, scope ${pruning.scope}.`] : []),
     `ERA under ${describeAttack(attack)}; n = ${n} test images, 95 % intervals, seed ${seed}, ` +
       `${formatSeconds(result.seconds)}.`,
     ...verified.map(describeProof),

@@ -16,7 +16,7 @@ import type { PruneSchedule } from '../pruning/schedules.js'
 import type { Scope } from '../pruning/scopes.js'
 import type { Score } from '../pruning/scores.js'
 import { pruneShape } from '../pruning/settings.js'
-import type { Structure } from '../pruning/structures.js'
+import { requireReachable, type Structure } from '../pruning/structures.js'
 import { parse, strict } from '../schemas.js'
 import {
   type Checkpointer,
@@ -33,9 +33,12 @@ import type { TrainingSettings } from '../training/train.js'
 import { type PlannedStep, planSteps } from './plan.js'
 
 export interface CompressOptions extends TrainingSettings {
-  /** Fraction of the prunable weights to remove; for the structure `filter`, of the filters. 0 ≤ sparsity < 1. */
+  /**
+   * Fraction of the prunable weights to remove; for the structure `filter`, of the filters. 0 ≤ sparsity < 1, and at
+   * most 0.5 for `2:4`. Structures of whole groups of weights come as near to it as those allow.
+   */
   sparsity: number
-  /** What is removed together. Default `unstructured`. */
+  /** What is removed together: single weights, filters, or a pattern that hardware runs fast. Default `unstructured`. */
   structure?: Structure | undefined
   /** How weights are ranked. Default `magnitude`. `learned` trains HYDRA's scores first, at each step. */
   score?: Score | undefined
@@ -122,6 +125,7 @@ export async function* compress(
   const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
+  requireReachable(settings.structure, sparsity)
   const trainedWith = network.history.objective
   const objective = settings.objective ?? trainedWith
   if (objective === undefined && (epochsPerStep > 0 || settings.score === 'learned')) {

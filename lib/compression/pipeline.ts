@@ -80,6 +80,7 @@ async function execute(session: Session): Promise<RunResult> {
     for (const branch of branchesOf(recipe)) rows.push(...(await branchStage(session, branch)))
   }
   const { parameters, macs } = describeNetwork(spec)
+  const { prune } = recipe
   const warnings = run.metrics.events.filter((event) => event.event === 'warning')
   const result: RunResult = {
     name: recipe.name,
@@ -88,6 +89,7 @@ async function execute(session: Session): Promise<RunResult> {
     network: { name: spec.name, parameters, macs },
     data: data.train.name,
     objective: recipe.pretrain.objective,
+    ...(prune && { pruning: { structure: prune.structure, score: prune.score, scope: prune.scope } }),
     attack: recipe.evaluate.attack,
     rows,
     warnings: warnings.map(({ message }) => String(message)),

@@ -16,6 +16,10 @@ export type Residual = (typeof residualNames)[number]
 export interface StructureRule {
   /** What targets are fractions of, for messages. */
   readonly unit: 'weights' | 'filters'
+  /** What one group is, for messages. */
+  readonly group: string
+  /** The largest target that means anything, where that is not just any below 1, and why. */
+  readonly limit?: { readonly sparsity: number; readonly why: string }
   /** The layers that may be pruned; `layout` is that of the parameter arena. */
   layers(spec: NetworkSpec, layout: readonly TensorLayout[], residual: Residual): PruneLayer[]
 }
@@ -34,6 +38,13 @@ export interface PruneLayer {
   readonly sizes: number | Uint32Array
   /** The most that may be removed, in the same measure. */
   readonly removable: number
+  /**
+   * Of what is removed already, sets to `KEPT` what is more than the structure asks for, so that it does not count
+   * towards the target in place of what the structure does ask for.
+   */
+  cap?(flags: Uint8Array): void
+  /** Whether a mask has the pattern throughout. Without it, there is none to tell. */
+  holds?(mask: Uint8Array): boolean
   /** Decides by the scores which groups must stay, and sets their flags from `FREE` to `KEPT`. */
   protect(scores: ArrayLike<number>, flags: Uint8Array): void
 }
@@ -42,3 +53,21 @@ export interface PruneLayer {
 export const FREE = 0
 export const PRUNED = 1
 export const KEPT = 2
+
+/**
+ * Keeps the best candidate, of all groups or of every `step`-th from `first` to `end` (exclusive); of equals, the last.
+ */
+export const keepBest = (
+  scores: ArrayLike<number>,
+  flags: Uint8Array,
+  first = 0,
+  end = flags.length,
+  step = 1,
+): void => {
+  let best = -1
+  for (let group = first; group < end; group += step) {
+    if (flags[group] !== FREE) continue
+    if (best < 0 || (scores[group] ?? 0) >= (scores[best] ?? 0)) best = group
+  }
+  if (best >= 0) flags[best] = KEPT
+}

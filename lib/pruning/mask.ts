@@ -9,7 +9,7 @@ import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'
 import { type Score, scoreGroups, scoreNames } from './scores.js'
 import { breathe, pruneLowest, type Ranking } from './select.js'
 import { remainingWeights } from './sparsity.js'
-import { type Structure, structureNames, structures } from './structures.js'
+import { requireReachable, type Structure, structureNames, structures } from './structures.js'
 
 export interface PruneRequest {
   spec: NetworkSpec
@@ -26,7 +26,10 @@ export interface PruneRequest {
   scope?: Scope
   /** For `filter`; default `inner`. */
   residual?: Residual
-  /** Fraction to be removed, in [0, 1): of all prunable weights, or for `filter` of the filters that may be pruned. */
+  /**
+   * Fraction to be removed, in [0, 1): of all prunable weights, or for `filter` of the filters that may be pruned. For
+   * `2:4` at most 0.5.
+   */
   sparsity: number
   /** Key of the score `random`; default 0. */
   seed?: number
@@ -45,8 +48,9 @@ export interface PruneReport {
 
 /**
  * The mask (0 where a parameter is removed, else 1) that brings a network to `sparsity`: exactly round(sparsity · n) of
- * the n weights or filters, or what the previous mask removed if that is more. Deterministic: equal scores go by index.
- * Gives other work a turn after each layer.
+ * the n weights or filters, or what the previous mask removed if that is more. Groups of several weights, as of `v32x2`
+ * and `block`, come as near to it as whole groups allow. Deterministic: equal scores go by index.
+ * Gives other work a turn several times a layer.
  *
  * @throws CoppiceError where a weight is NaN or infinite, the arrays don't fit the network, or the target cannot be met.
  */
@@ -61,9 +65,13 @@ export const pruneMask = async (
   const entries: Entry[] = []
   for (const layer of rule.layers(spec, layout, residual)) {
     requireFinite(layer, parameters)
+    await breathe()
     const flags = flagsOf(layer, mask)
+    await breathe()
+    layer.cap?.(flags)
     const { total, pruned } = measure(layer, flags)
-    entries.push({ layer, flags, share: { total, pruned, removable: Math.max(layer.removable, pruned) } })
+    const removable = Math.max(layer.removable, pruned)
+    entries.push({ layer, flags, share: { total, pruned, removable, unit: largestGroup(layer) } })
     await breathe()
   }
   const amount = amountOf(request.sparsity, entries, rule)
@@ -103,6 +111,7 @@ const pruneWithin = async (
   const rankings: Ranking[] = []
   for (const { layer, flags } of entries) {
     const scores = scoreGroups(score, layer, parameters, mask, options)
+    await breathe()
     layer.protect(scores, flags)
     rankings.push({ scores, sizes: layer.sizes, flags })
     await breathe()
@@ -111,7 +120,11 @@ const pruneWithin = async (
 }
 
 /** What is to be removed in sum, in weights or filters. */
-const amountOf = (target: number, entries: readonly Entry[], { unit }: StructureRule): number => {
+const amountOf = (
+  target: number,
+  entries: readonly Entry[],
+  { unit, group, limit }: StructureRule,
+): number => {
   const [total, removable] = [sum(entries, 'total'), sum(entries, 'removable')]
   if (total === 0 && target > 0) {
     throw invalid(
@@ -121,17 +134,22 @@ const amountOf = (target: number, entries: readonly Entry[], { unit }: Structure
   }
   const amount = Math.max(Math.round(target * total), sum(entries, 'pruned'))
   if (amount <= removable) return amount
+  // The pattern itself, which takes less than that fraction from layers with incomplete sets.
+  if (limit !== undefined) return removable
   const tightest = entries
     .filter(({ share }) => share.removable < target * share.total)
     .map(({ layer, share }) => `"${layer.name}" can lose ${share.removable} of ${share.total}`)
   throw invalid(
-    `sparsity ${target} would remove ${amount} of ${total} ${unit}, but every layer keeps at least one: at most ` +
-      `${removable} can go, which is sparsity ${Math.floor((removable / total) * 1e4) / 1e4}; ` +
+    `sparsity ${target} would remove ${amount} of ${total} ${unit}, but every layer keeps at least one ${group}: ` +
+      `at most ${removable} can go, which is sparsity ${Math.floor((removable / total) * 1e4) / 1e4}; ` +
       `the limit is set by ${tightest.slice(0, 3).join(', ')}${tightest.length > 3 ? ' …' : ''}`,
   )
 }
 
-const sum = (entries: readonly Entry[], key: keyof Share): number =>
+const largestGroup = ({ sizes }: PruneLayer): number =>
+  typeof sizes === 'number' ? sizes : sizes.reduce((most, size) => Math.max(most, size), 1)
+
+const sum = (entries: readonly Entry[], key: 'total' | 'pruned' | 'removable'): number =>
   entries.reduce((total, { share }) => total + share[key], 0)
 
 const reportOf = async (
@@ -158,10 +176,11 @@ const check = (request: PruneRequest, layout: readonly TensorLayout[]): void => 
   requireKnown('score', request.score ?? 'magnitude', scoreNames)
   requireKnown('scope', request.scope ?? 'layer', scopeNames)
   requireKnown('residual', request.residual ?? 'inner', residualNames)
-  const { sparsity, parameters, previous, learnedScores } = request
+  const { structure, sparsity, parameters, previous, learnedScores } = request
   if (!(sparsity >= 0 && sparsity < 1)) {
     throw invalid(`sparsity must be at least 0 and below 1, received ${show(sparsity)}`)
   }
+  requireReachable(structure, sparsity)
   const size = layout.reduce((total, tensor) => total + tensor.size, 0)
   requireLength('the parameters', parameters, size)
   if (previous !== undefined) requireLength('the previous mask', previous, size)

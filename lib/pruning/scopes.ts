@@ -15,6 +15,8 @@ export interface Share {
   pruned: number
   /** The most that may be removed; at least `pruned`. */
   removable: number
+  /** What comes and goes together: the size of a group. Default 1. */
+  unit?: number
 }
 
 /** Layers that compete with each other, by their indices, and how much they lose in sum, what is gone included. */
@@ -34,26 +36,30 @@ const rules: Readonly<Record<Scope, (shares: readonly Share[], amount: number) =
 }
 
 /**
- * The same fraction of each layer, in whole numbers with the exact sum: rounded down, and one more where the remainders
- * are largest. A layer that cannot lose that much, or has lost more already, makes the others lose more or less.
+ * The same fraction of each layer, in whole groups with the sum that is nearest: rounded down, and one more where the
+ * remainders are largest. A layer that cannot lose that much, or has lost more already, makes the others lose more or
+ * less.
  */
 const equalFractions = (shares: readonly Share[], amount: number): number[] => {
   const fraction = commonFraction(shares, amount)
   const ideals = shares.map((share) => portion(share, fraction))
   // A product such as 0.29 · 100 may end just below the whole number that is meant.
-  const amounts = ideals.map((ideal) => Math.floor(ideal + 1e-6))
+  const amounts = shares.map(({ pruned, unit = 1 }, index) =>
+    Math.max(pruned, unit * Math.floor(((ideals[index] ?? 0) + 1e-6) / unit)),
+  )
   const byRemainder = shares
-    .map((share, index) => ({ index, remainder: (ideals[index] ?? 0) - (amounts[index] ?? 0), share }))
+    .map(({ unit = 1, removable }, index) => {
+      const remainder = ((ideals[index] ?? 0) - (amounts[index] ?? 0)) / unit
+      return { index, remainder, unit, removable }
+    })
     .sort((a, b) => b.remainder - a.remainder || a.index - b.index)
   let missing = amount - sum(amounts)
-  while (missing > 0) {
-    const before = missing
-    for (const { index, share } of byRemainder) {
-      if (missing === 0 || (amounts[index] ?? 0) >= share.removable) continue
-      amounts[index] = (amounts[index] ?? 0) + 1
-      missing--
-    }
-    if (missing === before) break
+  for (const { index, unit, removable } of byRemainder) {
+    const more = Math.min(unit, removable - (amounts[index] ?? 0))
+    // Only where one more is too much by less than it would be too little without.
+    if (more <= 0 || more >= 2 * missing) continue
+    amounts[index] = (amounts[index] ?? 0) + more
+    missing -= more
   }
   return amounts
 }

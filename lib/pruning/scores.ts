@@ -78,9 +78,12 @@ export const scoreGroups = (
   if (rule.ofGroup === 'first') {
     const weights = weightsOf(first)
     const seen = new Uint8Array(layer.groups)
-    eachRun(first, (group, start) => {
-      if (seen[group] === 0) scores[group] = weights[start - first.tensor.offset] ?? 0
-      seen[group] = 1
+    eachRun(first, (from, start, end, step) => {
+      for (let index = start, group = from; index < end; index++, group += step) {
+        if (seen[group] === 0) scores[group] = weights[index - first.tensor.offset] ?? 0
+        seen[group] = 1
+        if (step === 0) return
+      }
     })
     return scores
   }
@@ -97,7 +100,15 @@ const groupMeans = (part: Part, weights: Floats, mask: Uint8Array, groups: numbe
   const sums = new Float64Array(groups)
   const counts = new Uint32Array(groups)
   const { offset } = part.tensor
-  eachRun(part, (group, start, end) => {
+  eachRun(part, (group, start, end, step) => {
+    if (step === 1) {
+      for (let index = start, own = group; index < end; index++, own++) {
+        if (mask[index] === 0) continue
+        sums[own] = (sums[own] ?? 0) + (weights[index - offset] ?? 0)
+        counts[own] = (counts[own] ?? 0) + 1
+      }
+      return
+    }
     let sum = 0
     let count = 0
     for (let index = start; index < end; index++) {

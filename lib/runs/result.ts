@@ -3,6 +3,9 @@ import type { Attack } from '../evaluation/attack.js'
 import type { Evaluation } from '../evaluation/evaluate.js'
 import type { Proportion } from '../evaluation/wilson.js'
 import type { Objective } from '../objectives/index.js'
+import type { Scope } from '../pruning/scopes.js'
+import type { Score } from '../pruning/scores.js'
+import type { Structure } from '../pruning/structures.js'
 import type { Verifier } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
 import type { Verdict } from '../verification/verdict.js'
@@ -58,6 +61,8 @@ export interface RunResult {
   data: string
   /** The objective of pre-training. */
   objective: Objective
+  /** How it was pruned. */
+  pruning?: { structure: Structure; score: Score; scope: Scope }
   attack: Attack
   rows: ResultRow[]
   warnings: string[]

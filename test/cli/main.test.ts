@@ -140,6 +140,46 @@ describe('coppice run', () => {
     expect(JSON.parse(readFileSync(outcomes, 'utf8')).small.predictions).toHaveLength(20)
   })
 
+  it.each([
+    ['v32x2', 0.5],
+    ['block', 0.5],
+    ['2:4', 0.5],
+  ])('prunes in the pattern %s, and tells it again from the model', async (structure, sparsity) => {
+    const run = join(temporaryFolder(), 'run')
+    const set = [`prune.structure=${structure}`, `prune.sparsity=${sparsity}`, 'network.scale=0.25']
+    const ended = await coppice('run', file, '-o', run, ...set.flatMap((assignment) => ['--set', assignment]))
+    expect(ended.code).toBe(0)
+    expect(ended.stdout).toContain(`Pruned: ${structure}, by magnitude, scope layer.`)
+    const model = join(run, 'checkpoints', 'matched-50.safetensors')
+    const described = JSON.parse((await coppice('describe', model, '--json')).stdout)
+    expect(described.patterns).toContain(structure)
+    expect(Math.abs(described.sparsity - sparsity)).toBeLessThan(0.01)
+    expect((await coppice('describe', model)).stdout).toMatch(/^Pruned in the pattern /m)
+    const dense = await coppice('describe', join(run, 'checkpoints', 'dense.safetensors'))
+    expect(dense.stdout).not.toContain('pattern')
+  })
+
+  it('names the structures, and the one that was meant', async () => {
+    expect((await coppice('run', '--help')).stdout).toContain('unstructured, filter, v32x2, block, 2:4')
+    const run = join(temporaryFolder(), 'run')
+    const typo = await coppice('run', file, '-o', run, '--set', 'prune.structure=v32x')
+    expect(typo).toMatchObject({ code: 2, stdout: '' })
+    expect(typo.stderr).toContain('did you mean "v32x2"?')
+    const beyond = await coppice(
+      'run',
+      file,
+      '-o',
+      run,
+      '--set',
+      'prune.structure=2:4',
+      '--set',
+      'prune.sparsity=0.9',
+    )
+    expect(beyond).toMatchObject({ stdout: '' })
+    expect(beyond.stderr).toMatch(/^coppice: [^\n]*the target is at most 0\.5\n$/)
+    expect(existsSync(run)).toBe(false)
+  })
+
   it('names typing errors in a recipe, and writes nothing', async () => {
     const run = join(temporaryFolder(), 'run')
     const ended = await coppice('run', file, '-o', run, '--set', 'prune.sparsty=0.9')

@@ -93,6 +93,29 @@ describe('compress', () => {
     expect(smaller.parameterCount).toBeLessThan(network.parameterCount / 2)
   })
 
+  it.each(['v32x2', 'block', '2:4'] as const)(
+    'prunes %s in steps, and trains what is left',
+    async (structure) => {
+      const sparsity = structure === '2:4' ? 0.5 : 0.7
+      for (const score of ['magnitude', 'learned'] as const) {
+        const { steps, state } = await compressed({
+          structure,
+          sparsity,
+          score,
+          scoreEpochs: 1,
+          epochsPerStep: 1,
+        })
+        const { zero, total } = zeros(state)
+        expect(steps.at(-1)?.sparsity).toBe(zero / total)
+        // The first layer has 3 inputs, of which 2:4 keeps 2; a block is up to 12 × 6 of 1,362 weights.
+        expect(Math.abs(zero / total - sparsity)).toBeLessThan(structure === 'block' ? 0.03 : 0.021)
+        expect(
+          state.parameters.some((value, index) => value !== dense.parameters[index] && value !== 0),
+        ).toBe(true)
+      }
+    },
+  )
+
   it('learns scores while the weights stand still', async () => {
     const { state } = await compressed({ score: 'learned', scoreEpochs: 1, epochsPerStep: 0, steps: 1 })
     const { zero, total } = zeros(state)
@@ -107,6 +130,8 @@ describe('compress', () => {
   it.each([
     ['weights', {}],
     ['learned scores', { score: 'learned', scoreEpochs: 1 }],
+    ['vectors', { structure: 'v32x2', scope: 'global', epochsPerStep: 1 }],
+    ['2:4', { structure: '2:4', sparsity: 0.5, epochsPerStep: 1 }],
   ] as const)('ends in the same bits when it is interrupted at every step (%s)', async (_, changes) => {
     const straight = await compressed(changes)
     let held: { state: NetworkState; moment1: Float32Array; moment2: Float32Array } = {
@@ -162,6 +187,12 @@ describe('compress', () => {
     await expect(refused({ sparsity: 1 })).rejects.toThrow('compress.sparsity')
     await expect(refused({ structure: 'filters' })).rejects.toThrow('did you mean "filter"?')
     await expect(refused({ structure: 'filter', sparsity: 0.99 })).rejects.toThrow('at least one')
+    await expect(refused({ structure: 'v32x' })).rejects.toThrow('did you mean "v32x2"?')
+    // Before anything is trained, not at the step that would go too far.
+    const network = await Network.from(dense)
+    const beyond = compress(network, data, { ...options, structure: '2:4', sparsity: 0.6 })
+    await expect(beyond.next()).rejects.toThrow('at most 0.5')
+    expect((await network.read()).parameters).toEqual(dense.parameters)
     const fresh = await Network.create(tinySpec())
     await expect(compress(fresh, data, options).next()).rejects.toThrow('objective')
   })

@@ -116,6 +116,7 @@ describe('runRecipe', () => {
   it.each([
     ['device=cuda:99', 'ERR_DEVICE'],
     ['prune.structure=filter prune.sparsity=0.999', 'ERR_INVALID_ARGUMENT'],
+    ['prune.structure=2:4 prune.sparsity=0.6', 'ERR_INVALID_ARGUMENT'],
     ['prune.milestones=[0.9]', 'ERR_INVALID_ARGUMENT'],
     ['evaluate.images=41', 'ERR_INVALID_ARGUMENT'],
     ['network.name=vgg61', 'ERR_INVALID_ARGUMENT'],

@@ -107,7 +107,7 @@ describe('compact', () => {
         () => postActivation(width()),
       ]
       const spec = (specs[seed % 3] ?? specs[0])?.() ?? vggLike([1, 1, 1], 1)
-      const structure = seed % 4 === 3 ? 'unstructured' : 'filter'
+      const structure = (['filter', 'v32x2', 'filter', 'unstructured'] as const)[seed % 4] ?? 'filter'
       for (const residualRule of ['inner', 'grouped'] as const) {
         const state = randomState(spec, seed)
         const mask = await pruneMask({

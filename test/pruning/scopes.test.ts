@@ -32,6 +32,39 @@ describe('poolsOf', () => {
     }
   })
 
+  it('hands out whole groups, with the sum that is nearest', () => {
+    const layers = (...units: [total: number, unit: number][]): Share[] =>
+      units.map(([total, unit]) => ({ total, pruned: 0, removable: total - unit, unit }))
+    expect(amounts(layers([640, 64], [640, 64]), 512)).toEqual([256, 256])
+    expect(amounts(layers([640, 64], [640, 64]), 510)).toEqual([256, 256])
+    expect(amounts(layers([640, 64], [640, 64]), 590)).toEqual([320, 256])
+    // A layer with one group keeps it, and another loses in its place.
+    expect(amounts(layers([64, 64], [640, 64]), 320)).toEqual([0, 320])
+    for (let seed = 0; seed < 200; seed++) {
+      const draw = random(seed)
+      const shares = layers(
+        ...Array.from({ length: 1 + Math.floor(draw() * 8) }, (): [number, number] => {
+          const unit = 1 + Math.floor(draw() * 64)
+          return [unit * (2 + Math.floor(draw() * 50)), unit]
+        }),
+      )
+      const total = shares.reduce((sum, share) => sum + share.total, 0)
+      const removable = shares.reduce((sum, share) => sum + share.removable, 0)
+      const amount = Math.min(Math.round(draw() * total), removable)
+      const parts = amounts(shares, amount)
+      const most = Math.max(...shares.map(({ unit = 1 }) => unit))
+      const gone = parts.reduce((sum, part) => sum + part, 0)
+      expect(Math.abs(gone - amount)).toBeLessThanOrEqual(most / 2)
+      for (const [index, { total: size, unit = 1 }] of shares.entries()) {
+        const part = parts[index] ?? 0
+        expect(part % unit).toBe(0)
+        const ideal = (size * amount) / total
+        const capped = shares.some((share) => share.removable < (share.total * amount) / total)
+        if (!capped) expect(Math.abs(part - ideal)).toBeLessThan(unit + 1e-6)
+      }
+    }
+  })
+
   it('lets other layers make up for one that has lost more, or cannot lose as much', () => {
     const uneven: Share[] = [
       { total: 100, pruned: 90, removable: 99 },

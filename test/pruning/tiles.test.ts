@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { TensorLayout } from '../../bindings/native.js'
-import { ALL, eachRun, groupCount, type Part, SINGLE, type Tile } from '../../lib/pruning/tiles.js'
+import {
+  ALL,
+  eachRun,
+  groupCount,
+  groupSizes,
+  type Part,
+  SINGLE,
+  type Tile,
+} from '../../lib/pruning/tiles.js'
 
 const tensor = (...shape: number[]): TensorLayout => ({
   name: 'a.weight',
@@ -17,8 +25,8 @@ const tensor = (...shape: number[]): TensorLayout => ({
 const visited = (part: Part): { groups: number[]; times: number[] } => {
   const groups: number[] = []
   const times = Array.from({ length: part.tensor.size }, () => 0)
-  eachRun(part, (group, start, end) => {
-    for (let index = start; index < end; index++) {
+  eachRun(part, (first, start, end, step) => {
+    for (let index = start, group = first; index < end; index++, group += step) {
       groups[index - 5] = group
       times[index - 5] = (times[index - 5] ?? 0) + 1
     }
@@ -58,6 +66,25 @@ describe('eachRun', () => {
       expect(groups).toEqual(expected)
       expect(Math.max(...groups)).toBe(groupCount(part) - 1)
       expect(outputs * inputs * height * width).toBe(groups.length)
+    }
+  })
+
+  it.each(tiles)('counts the elements of every group: %s', (_, tile) => {
+    for (const shape of [[6, 4, 3, 3], [5, 7], [9], [1, 1, 1, 1], [7, 5, 1, 1]]) {
+      const part = { tensor: tensor(...shape), tile }
+      const counts = Array.from({ length: groupCount(part) }, () => 0)
+      for (const group of visited(part).groups) counts[group] = (counts[group] ?? 0) + 1
+      const sizes = groupSizes(part)
+      expect(typeof sizes === 'number' ? counts.map(() => sizes) : [...sizes]).toEqual(counts)
+      // One number where one is enough.
+      expect(typeof sizes === 'number').toBe(new Set(counts).size === 1)
+    }
+  })
+
+  it('cuts a linear layer behind a flattened map as a convolution whose kernel is the map', () => {
+    for (const [, tile] of tiles) {
+      const flat = visited({ tensor: tensor(7, 5 * 6), tile, run: 6 })
+      expect(flat).toEqual(visited({ tensor: tensor(7, 5, 2, 3), tile }))
     }
   })
 })

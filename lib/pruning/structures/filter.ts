@@ -5,11 +5,12 @@
  */
 import type { TensorLayout } from '../../../bindings/native.js'
 import { type ChannelSpace, type ChannelSpaces, channelSpaces } from '../channels.js'
-import { FREE, KEPT, type PruneLayer, type StructureRule } from '../layers.js'
+import { keepBest, type PruneLayer, type StructureRule } from '../layers.js'
 import { ALL, type Part } from '../tiles.js'
 
 export const filter: StructureRule = {
   unit: 'filters',
+  group: 'filter',
   layers: (spec, layout, residual) => {
     const spaces = channelSpaces(spec)
     return spaces.spaces
@@ -42,16 +43,7 @@ const layerOf = (space: ChannelSpace, spaces: ChannelSpaces, layout: readonly Te
     ],
     sizes: size,
     removable: (space.channels - 1) * size,
-    protect: keepBest,
+    // A layer without filters would cut the network in two.
+    protect: (scores, flags) => keepBest(scores, flags),
   }
-}
-
-/** A layer without filters would cut the network in two, so the best one stays; of equals, the last. */
-const keepBest = (scores: ArrayLike<number>, flags: Uint8Array): void => {
-  let best = -1
-  for (let group = 0; group < flags.length; group++) {
-    if (flags[group] !== FREE) continue
-    if (best < 0 || (scores[group] ?? 0) >= (scores[best] ?? 0)) best = group
-  }
-  if (best >= 0) flags[best] = KEPT
 }

@@ -4,6 +4,7 @@ import { SINGLE } from '../tiles.js'
 
 export const unstructured: StructureRule = {
   unit: 'weights',
+  group: 'weight',
   layers: (_spec, layout) =>
     layout
       .filter((tensor) => tensor.prunable)
