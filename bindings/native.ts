@@ -250,6 +250,68 @@ export interface NativeBatch {
   labels: Int32Array
 }
 
+/** Arithmetic of an inference engine: the least precise that it may use. */
+export type EngineType = 'fp32' | 'bf16' | 'fp16'
+
+export interface CompileRequest {
+  /** Images that come together; any other number works too, less fast. */
+  batch: number
+  type: EngineType
+  threads: number
+  /** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
+  dense: boolean
+  sparse: boolean
+  /** Only kernels that any CPU runs (slow), imitated arithmetic included: for checks. */
+  portable: boolean
+  /** What earlier engines measured on this machine; unusable entries are measured anew. */
+  tuning: Record<string, string> | null
+}
+
+/** A program that competed when an engine was compiled. */
+export interface EngineCandidate {
+  name: string
+  /** For one batch, median. */
+  seconds: number
+  chosen: boolean
+}
+
+/** One stage of an engine: a convolution or linear layer with all that follows it element by element. */
+export interface EngineStage {
+  /** Name of its last node. */
+  name: string
+  /** The convolution or linear layer; null for a stage without one. */
+  node: string | null
+  /** What computes it: `jobs …` single weights, `columns …` those that 32 outputs share, `dense`; empty without a layer. */
+  kernel: string
+  /** For the measured batch. */
+  seconds: number
+  /** Multiply-adds for one image: of the dense layer, of the weights that are left, and those that the kernel does. */
+  denseMacs: number
+  macs: number
+  doneMacs: number
+}
+
+export interface NativeSparseEngine {
+  readonly candidates: EngineCandidate[]
+  /** The request's tuning with what was measured anew. */
+  readonly tuning: Record<string, string>
+  /** Bytes of packed weights and activations. */
+  readonly bytes: number
+  /** Packing and measuring took. */
+  readonly compileSeconds: number
+  readonly disposed: boolean
+  /** Logits [n, classes] of pixels in [0,1], [n, channels, height, width] flat. */
+  run(images: Floats): NativeJob<Float32Array>
+  /** Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. */
+  time(
+    images: Floats,
+    options: { warmup: number; runs: number; flush: boolean },
+  ): NativeJob<Float64Array>
+  /** Runs once and measures each stage. */
+  profile(images: Floats): NativeJob<EngineStage[]>
+  dispose(): void
+}
+
 export interface DeviceInfo {
   device: string
   name: string
@@ -338,6 +400,14 @@ export interface NativeAddon {
     batch: NativeBatch,
     options: NativeBounds & { sound: boolean },
   ): NativeJob<{ margins: Floats; unstable: number; macs: number }>
+
+  /**
+   * An inference engine for the network as it is now (a copy; later training does not change it): the fastest of
+   * several programs, found by measuring each on this machine.
+   */
+  compile(network: NativeNetwork, request: CompileRequest): NativeJob<NativeSparseEngine>
+  /** Multiply-adds a second of one thread at best, operands in registers. */
+  peak(type: EngineType): NativeJob<number>
 
   /** Logits [n, classes]; `training` uses batch statistics (and updates the running ones, as a training pass does). */
   forward(
