@@ -153,6 +153,7 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
                    const Interrupt& interrupt)
     : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}, {}},
       settings_(settings),
+      sizes_(network.sizes),
       interrupt_(interrupt),
       backward_inside_(settings.method != BoundMethod::kInterval &&
                        settings.method != BoundMethod::kCrownIbp),
@@ -243,8 +244,8 @@ void Analysis::visit_ball(int index) {
 Ball Analysis::through(int index) {
   const NodeWeights& weights = relaxed.weights[index];
   const Node& node = relaxed.graph.nodes[index];
-  return weighted_ball(node, weights, ball_of(node.inputs[0], growth_before(weights, settings_.sound)),
-                       settings_.sound);
+  return weighted_ball(node, weights, sizes_.empty() ? weights.weight.abs() : sizes_[index],
+                       ball_of(node.inputs[0], growth_before(weights, settings_.sound)), settings_.sound);
 }
 
 Ball Analysis::ball_of(int input, Growth growth) const {

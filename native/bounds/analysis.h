@@ -57,6 +57,7 @@ class Analysis {
   bool mixed(int input) const { return input != kImage && mixed_[input]; }
 
   const BoundSettings settings_;
+  const std::vector<at::Tensor> sizes_;  ///< see BoundNetwork
   const Interrupt& interrupt_;
   const bool backward_inside_;  ///< whether a backward pass bounds what a ReLU reads
   const bool recorded_;         ///< whether gradients are recorded

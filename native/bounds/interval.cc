@@ -10,6 +10,9 @@ namespace {
 /// bias.
 constexpr int64_t kSweepTerms = 16;
 
+/// Pixels are rounded to fp32, and so are the faces of a box by an attack, whatever the type here.
+constexpr double kOutward = 0x1p-22;
+
 /// Applies the node's linear map with the given weight and bias.
 at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (const auto* conv = std::get_if<Conv2d>(&node.operation))
@@ -77,10 +80,16 @@ Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor&
 }  // namespace
 
 Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outward) {
+  if (fit_kernels(images, images) && !at::GradMode::is_enabled()) {
+    const Range box{at::empty_like(images), at::empty_like(images)};
+    faces_of_box(images.numel(), images.const_data_ptr<float>(), epsilon,
+                 outward && epsilon > 0 ? kOutward : 0, clip, box.lower.mutable_data_ptr<float>(),
+                 box.upper.mutable_data_ptr<float>());
+    return box;
+  }
   Range box{images - epsilon, images + epsilon};
   if (outward && epsilon > 0) {
-    // Pixels are rounded to fp32, and so are these faces by an attack, whatever the type here.
-    const at::Tensor error = (images.abs() + epsilon) * 0x1p-22;
+    const at::Tensor error = (images.abs() + epsilon) * kOutward;
     box = {box.lower - error, box.upper + error};
   }
   // An image may itself lie outside [0,1].
@@ -122,6 +131,16 @@ ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& w) {
           (moved.detach().abs() * cancellation(type)).to(type)};
 }
 
+std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights) {
+  std::vector<at::Tensor> sizes(graph.nodes.size());
+  for (size_t index = 0; index < sizes.size(); ++index) {
+    const Operation& op = graph.nodes[index].operation;
+    if (std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op))
+      sizes[index] = weights[index].weight.detach().abs();
+  }
+  return sizes;
+}
+
 /// With γ = rounding(terms), a radius r·(1 + g) + |c|·g goes through |weight| as at least (1 − γ) times what
 /// it should, and has to cover r, γ·|c|, and some units of rounding of both: g = 1.25·γ does, up to γ = 0.1.
 Growth growth_before(const NodeWeights& w, bool sound) {
@@ -144,7 +163,8 @@ Ball ball_around(const Range& range, Growth growth) {
   return {centre, radius.mul_(1 + growth.relative).add_(centre.abs(), growth.relative).add_(growth.absolute)};
 }
 
-Ball weighted_ball(const Node& node, const NodeWeights& w, const Ball& in, bool sound) {
+Ball weighted_ball(const Node& node, const NodeWeights& w, const at::Tensor& size, const Ball& in,
+                   bool sound) {
   const at::Tensor middle = affine(node, in.centre, w.weight, w.bias);
   at::Tensor spare;
   if (sound) {
@@ -153,7 +173,7 @@ Ball weighted_ball(const Node& node, const NodeWeights& w, const Ball& in, bool 
         w.bias.defined() ? bias_size(w) : at::zeros({w.weight.size(0)}, w.weight.options());
     spare = bias.mul(growth_before(w, sound).relative).add_(underflow(terms_of(w), w.weight.scalar_type()));
   }
-  return {middle, affine(node, in.radius, w.weight.abs(), spare)};
+  return {middle, affine(node, in.radius, size, spare)};
 }
 
 Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing) {

@@ -41,13 +41,17 @@ struct Ball {
   at::Tensor centre, radius;
 };
 
+/// |weight| of each convolution and linear node; undefined for others. No gradients.
+std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights);
+
 /// By how much the radius grows before it goes through this convolution or linear node.
 Growth growth_before(const NodeWeights& weights, bool sound);
 
 /// The functions below record no gradients. `crossing`: how many ranges cross zero is added to it.
 Ball ball_around(const Range& range, Growth growth);
-/// Convolution or linear.
-Ball weighted_ball(const Node& node, const NodeWeights& weights, const Ball& in, bool sound);
+/// Convolution or linear; `size` is |weight|.
+Ball weighted_ball(const Node& node, const NodeWeights& weights, const at::Tensor& size, const Ball& in,
+                   bool sound);
 Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing);
 Range ends_of(Ball ball);
 

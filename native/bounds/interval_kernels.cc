@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 #include "bounds/vectorised.h"
 
@@ -14,6 +15,20 @@ constexpr int64_t kGrain = 1 << 15;  ///< elements a thread should have at least
 constexpr int64_t kRun = 1 << 14;    ///< elements whose two maps stay in the nearest caches
 
 // NaN stays NaN in all of these: a comparison with it is false.
+
+COPPICE_VECTORISED void run_of_faces(int64_t n, const float* image, float epsilon, float outward, float least,
+                                     float most, float* lower, float* upper) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const float size = image[i] < 0 ? -image[i] : image[i], error = (size + epsilon) * outward;
+    float low = image[i] - epsilon - error, high = image[i] + epsilon + error;
+    // An image may itself lie outside [0,1].
+    low = low < least ? least : low;
+    high = high > most ? most : high;
+    lower[i] = low > high ? high : low;
+    upper[i] = low > high ? low : high;
+  }
+}
 
 COPPICE_VECTORISED void run_of_range(int64_t n, const float* lower, const float* upper, float relative,
                                      float absolute, float* centre, float* radius) {
@@ -64,6 +79,16 @@ int64_t in_runs(int64_t count, Run run) {
 }
 
 }  // namespace
+
+void faces_of_box(int64_t count, const float* image, double epsilon, double outward, bool clip, float* lower,
+                  float* upper) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  in_runs(count, [&](int64_t at, int64_t size) {
+    run_of_faces(size, image + at, static_cast<float>(epsilon), static_cast<float>(outward),
+                 clip ? 0 : -kInfinity, clip ? 1 : kInfinity, lower + at, upper + at);
+    return 0;
+  });
+}
 
 void centre_and_radius(int64_t count, const float* lower, const float* upper, Growth growth, float* centre,
                        float* radius) {
