@@ -22,7 +22,7 @@ const BATCH = 128
 /** Steps that are timed together: an epoch of so few images. */
 const TOGETHER = 4
 addon().setThreads(Number(options.threads))
-const data = await builtin({ train: TOGETHER * BATCH, test: 1 })
+const data = await builtin({ train: TOGETHER * BATCH, test: 10, validation: 0 })
 const net = await cifarLarge({ scale: Number(options.scale), seed: 0 })
 const epochs = Math.ceil(Number(options.steps) / TOGETHER)
 const milliseconds = []
