@@ -73,6 +73,11 @@ struct RowsEpilogue {
 };
 using RowsKernel = void (*)(const RowsEpilogue& epilogue, float* values);
 
+/// A map of at most 16 pixels as readers of a pixel-lanes layout need it: pixels `index` [planes][16] where `mask` is
+/// all ones, zeros where it is 0, in lines of `bytes` (16 or 64).
+using SpreadKernel = void (*)(const float* pixels, const int32_t* index, const uint32_t* mask, int64_t planes,
+                              int64_t bytes, char* out);
+
 /// Multiply-adds that `loops` loops over operands in registers did.
 using PeakKernel = int64_t (*)(int64_t loops);
 
@@ -84,12 +89,14 @@ struct Kernels {
   int64_t column_step;
   /// By log2 of rows (up to 8) and of columns (up to 16); null where a tile is too large.
   JobsKernel jobs[4][5];
+  JobsKernel narrow_jobs;       ///< of one position of four floats; null for other types
   ColumnsKernel columns[3][3];  ///< rows and columns up to 4, four positions at most
   FillKernel fill;
   LiftKernel lift;
   EpilogueKernel epilogue;
   PoolKernel pool;
   RowsKernel rows;
+  SpreadKernel spread;
   PeakKernel peak;
 };
 

@@ -49,7 +49,7 @@ template <class To, class From>
 struct Fp32 {
   using Sum = Floats;
   using Weight = float;
-  static constexpr int kChannels = 1;  ///< in a line
+  static constexpr bool kNarrow = true;
   [[gnu::always_inline]] static Sum start(float bias) { return bias - Floats{}; }
   [[gnu::always_inline]] static Weight weight(uint32_t word) { return bits<float>(word); }
   [[gnu::always_inline]] static Floats operand(const char* at) { return load(at); }
@@ -60,7 +60,7 @@ struct Fp32 {
 
 struct Bf16 {
   using Sum = Floats;
-  static constexpr int kChannels = 2;
+  static constexpr bool kNarrow = false;
   [[gnu::always_inline]] static Sum start(float bias) { return bias - Floats{}; }
 #ifdef COPPICE_MULTIPLY_ADD_BF16
   using Weight = Words;
@@ -89,7 +89,7 @@ void jobs(const Job* job, const Job* end, const Entry* entry, const char* base, 
           char* sums) {
   constexpr int kTile = kRows * kColumns;
   // A multiply-add takes about four cycles: small tiles run several chains side by side.
-  constexpr int kChains = kTile >= 8 ? 1 : kTile >= 4 ? 2 : 4;
+  constexpr int kChains = kTile >= 8 ? 1 : kTile >= 4 ? 2 : kTile == 2 ? 4 : 8;
   const char* row[kRows];
   for (int r = 0; r < kRows; ++r) row[r] = base + rows[r];
   const auto add = [&](typename A::Sum* sum, const Entry& at) __attribute__((always_inline)) {
@@ -105,25 +105,35 @@ void jobs(const Job* job, const Job* end, const Entry* entry, const char* base, 
 #pragma GCC unroll 16
     for (int i = 0; i < kTile; ++i) {
       sum[0][i] = *reinterpret_cast<const typename A::Sum*>(place + i * kLine);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 1; c < kChains; ++c) sum[c][i] = typename A::Sum{};
     }
     const Entry* stop = entry + job->entries;
     if constexpr (kChains > 1) {
       for (; entry + kChains <= stop; entry += kChains) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int c = 0; c < kChains; ++c) add(sum[c], entry[c]);
       }
     }
     for (; entry < stop; ++entry) add(sum[0], *entry);
 #pragma GCC unroll 16
     for (int i = 0; i < kTile; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int c = 1; c < kChains; ++c) sum[0][i] += sum[c][i];
       *reinterpret_cast<typename A::Sum*>(place + i * kLine) = sum[0][i];
     }
   }
 }
+
+/// Four floats: maps of 2 × 2 and less.
+struct Fp32Narrow {
+  using Sum = float __attribute__((vector_size(16)));
+  using Weight = float;
+  using Loose = float __attribute__((vector_size(16), aligned(4), may_alias));
+  [[gnu::always_inline]] static Weight weight(uint32_t word) { return bits<float>(word); }
+  [[gnu::always_inline]] static Sum operand(const char* at) { return *reinterpret_cast<const Loose*>(at); }
+  [[gnu::always_inline]] static void add(Sum& sum, Weight weight, const Sum& operand) { sum += weight * operand; }
+};
 
 template <class A, int kRows, int kColumns>
 void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, const float* biases,
@@ -323,6 +333,20 @@ void pool(const char* base, const int64_t* offsets, int64_t count, bool max, cha
   }
 }
 
+using Indices = int32_t __attribute__((vector_size(64)));
+using LooseIndices = int32_t __attribute__((vector_size(64), aligned(4), may_alias));
+
+[[maybe_unused]] void spread(const float* pixels, const int32_t* index, const uint32_t* mask, int64_t planes,
+                             int64_t bytes, char* out) {
+  const Floats values = load(reinterpret_cast<const char*>(pixels));
+  for (int64_t plane = 0; plane < planes; ++plane) {
+    const Indices from = *reinterpret_cast<const LooseIndices*>(index + plane * 16);
+    const Words kept = load_words(reinterpret_cast<const char*>(mask + plane * 16));
+    const Words line = bits<Words>(__builtin_shuffle(values, from)) & kept;
+    __builtin_memcpy(out + plane * bytes, &line, bytes == kLine ? kLine : 16);
+  }
+}
+
 template <class A, class L>
 int64_t peak(int64_t loops) {
   constexpr int kSums = 12;
@@ -367,6 +391,7 @@ Kernels all_kernels(const char* name) {
   Kernels kernels{};
   kernels.name = name;
   kernels.column_step = 1;
+  kernels.narrow_jobs = A::kNarrow ? jobs<Fp32Narrow, 1, 1> : nullptr;
   fill_jobs<A>(kernels);
   fill_columns<A>(kernels);
   kernels.fill = fill<L>;
@@ -374,6 +399,7 @@ Kernels all_kernels(const char* name) {
   kernels.epilogue = epilogue<L>;
   kernels.pool = pool<L>;
   kernels.rows = rows_epilogue;
+  kernels.spread = spread;
   kernels.peak = peak<A, L>;
   return kernels;
 }

@@ -1,6 +1,6 @@
 // Pixel lanes: a line holds 16 neighbouring pixels of one channel of one image, in fp32. So that operands follow each
 // other in memory for every tap of a convolution, a value is stored once for each column of a reader's kernel, moved by
-// that column and thinned by its stride.
+// that column and thinned by its stride; small maps once for each tap, so that every operand is an aligned line.
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -22,7 +22,20 @@ struct View {
   int64_t offset = 0;           ///< of the first channel, in floats
   int64_t phases() const { return std::min(stride, kernel_height); }
   int64_t plane() const { return rows * width; }
-  int64_t channel() const { return phases() * kernel_width * plane(); }
+  int64_t channel() const {
+    return small() ? kernel_height * kernel_width * lanes : phases() * kernel_width * plane();
+  }
+  /// Of maps of at most 16 pixels: planes [tap] of `lanes` floats each, as a permutation of the map's pixels.
+  int64_t lanes = 0;
+  std::vector<int32_t> index;
+  std::vector<uint32_t> mask;
+  bool small() const { return lanes > 0; }
+
+  /// Floats from a tile's first to the operand of a tap.
+  int64_t tap(int64_t y, int64_t x) const {
+    if (small()) return (y * kernel_width + x) * lanes;
+    return (y % stride * kernel_width + x) * plane() + y / stride * width;
+  }
   bool serves(int64_t height, int64_t width, int64_t step, int64_t border) const {
     return kernel_height == height && kernel_width == width && stride == step && padding == border;
   }
@@ -75,6 +88,14 @@ class PixelLanes final : public Lanes {
     const auto [begin, end] = part.of((std::min(n, part.end) - part.begin) * rows);
     for (int64_t item = part.begin * rows + begin; item < part.begin * rows + end; ++item)
       write_row(0, item / rows, item % rows / image.height, item % image.height, images + item * image.width);
+    // Images of a few pixels are for tests.
+    for (int64_t item = part.begin * image.channels; image.pixels() <= kPixels && item < part.end * image.channels;
+         ++item) {
+      if (part.index != 0 || item / image.channels >= n) break;
+      float map[kPixels] = {};
+      std::copy_n(images + item * image.pixels(), image.pixels(), map);
+      write_map(0, item / image.channels, item % image.channels, map);
+    }
   }
 
   void store_logits(float* logits, int64_t n, const Part& part) override {
@@ -86,8 +107,11 @@ class PixelLanes final : public Lanes {
   }
 
   bool allowed(int stage, const Choice& choice) const override {
-    return choice.blocks == 1 && choice.rows == 1 && !(choice.by_columns && choice.columns > kMaxTile) &&
-           strip_height(stage, choice) > 0 && choice.outputs * choice.tile() * kLine <= kSumsBytes;
+    // A small map is written as a whole.
+    const bool whole = stages_.values[stages_.stages[stage].output].pixels() <= kPixels;
+    const int64_t least = whole ? unpooled(stages_, stages_.stages[stage]).height : 1;
+    return choice.blocks == 1 && choice.rows == 1 && strip_height(stage, choice) >= least &&
+           choice.outputs * choice.tile() * kLine <= kSumsBytes;
   }
 
   std::vector<Choice> tiles(int stage, bool by_columns) const override {
@@ -115,9 +139,7 @@ class PixelLanes final : public Lanes {
   Packed pack_for(int stage, const Choice& choice) const override {
     const View& view = view_of(stages_.stages[stage]);
     return pack(products_[stage].nonzeros, choice, Arithmetic::kFp32, kernels_.kernels->column_step, [&](int64_t channel, int64_t y, int64_t x) {
-      const int64_t plane = y % view.stride * view.kernel_width + x;
-      return static_cast<uint32_t>(
-          (channel * view.channel() + plane * view.plane() + y / view.stride * view.width) * 4);
+      return static_cast<uint32_t>((channel * view.channel() + view.tap(y, x)) * 4);
     });
   }
 
@@ -137,12 +159,32 @@ class PixelLanes final : public Lanes {
     for (const View& view : views)
       if (view.serves(height, width, stride, padding)) return;
     const Value& v = stages_.values[index];
-    View view{height, width, stride, padding};
+    View view{height, width, stride, padding, 0, 0, 0, 0, {}, {}};
     const int64_t out_height = (v.height + 2 * padding - height) / stride + 1;
     view.rows = out_height + (height - 1) / stride;
     view.width = (v.width + 2 * padding - width) / stride + 1;
-    if (!views.empty()) view.offset = views.back().offset + v.channels * views.back().channel();
+    if (v.pixels() <= kPixels && out_height * view.width <= kPixels && !views.empty() && out_height * view.width > 1)
+      make_small(view, v, out_height);
+    if (!views.empty()) {
+      view.offset = views.back().offset + v.channels * views.back().channel();
+      view.offset = (view.offset + kPixels - 1) / kPixels * kPixels;
+    }
     views.push_back(view);
+  }
+
+  static void make_small(View& view, const Value& v, int64_t out_height) {
+    view.lanes = out_height * view.width <= 4 ? 4 : kPixels;
+    const int64_t planes = view.kernel_height * view.kernel_width;
+    view.index.assign(planes * kPixels, 0);
+    view.mask.assign(planes * kPixels, 0);
+    for (int64_t plane = 0; plane < planes; ++plane)
+      for (int64_t pixel = 0; pixel < out_height * view.width; ++pixel) {
+        const int64_t y = pixel / view.width * view.stride + plane / view.kernel_width - view.padding;
+        const int64_t x = pixel % view.width * view.stride + plane % view.kernel_width - view.padding;
+        if (y < 0 || x < 0 || y >= v.height || x >= v.width) continue;
+        view.index[plane * kPixels + pixel] = static_cast<int32_t>(y * v.width + x);
+        view.mask[plane * kPixels + pixel] = ~uint32_t{0};
+      }
   }
   const View& view_of(const Stage& stage) const {
     const sparse::Product& p = *stage.product;
@@ -160,6 +202,7 @@ class PixelLanes final : public Lanes {
   void write_row(int index, int64_t block, int64_t channel, int64_t y, const float* values) const {
     const int64_t length = stages_.values[index].width;
     for (const View& view : views_[index]) {
+      if (view.small()) continue;
       float* base = reinterpret_cast<float*>(value(index, block)) + view.offset + channel * view.channel();
       for (int64_t phase = 0; phase < view.phases(); ++phase) {
         const int64_t down = y + view.padding - phase;
@@ -179,6 +222,15 @@ class PixelLanes final : public Lanes {
     }
   }
 
+  /// Puts a small map, with 16 floats to read, into the views that hold whole maps.
+  void write_map(int index, int64_t block, int64_t channel, const float* pixels) const {
+    for (const View& view : views_[index])
+      if (view.small())
+        kernels_.kernels->spread(pixels, view.index.data(), view.mask.data(), view.kernel_height * view.kernel_width,
+                                 view.lanes * 4,
+                                 value(index, block) + (view.offset + channel * view.channel()) * 4);
+  }
+
   /// Rows that a tile of `choice` takes, or 0 where not even the least fits.
   int64_t strip_height(int stage, const Choice& choice) const {
     const Stage& here = stages_.stages[stage];
@@ -195,7 +247,7 @@ class PixelLanes final : public Lanes {
     const int64_t strips = (shape.height + height - 1) / height;
     const int64_t outputs = stage.product ? static_cast<int64_t>(product.packed.blocks.size()) : shape.channels;
     const auto [begin, end] = part.of((part.end - part.begin) * strips * outputs);
-    std::vector<float> rows(stage.product ? 0 : shape.pixels());
+    std::vector<float> rows(stage.product ? 0 : std::max(shape.pixels(), kPixels));
     RowsEpilogue epilogue{};
     epilogue.width = shape.width;
     epilogue.affine = !stage.scale.empty();
@@ -217,9 +269,11 @@ class PixelLanes final : public Lanes {
       const View& view = view_of(stage);
       const char* base = value(stage.input, block) + (view.offset + y * view.width) * 4;
       const int64_t none[1] = {0};
+      const JobsKernel jobs = view.lanes == 4 ? kernels_.kernels->narrow_jobs
+                                              : kernels_.kernels->jobs[0][std::countr_zero(
+                                                    static_cast<unsigned>(choice.columns))];
       if (part.jobs > 0)
-        kernels_.kernels->jobs[0][std::countr_zero(static_cast<unsigned>(choice.columns))](
-            product.packed.jobs.data() + part.job, product.packed.jobs.data() + part.job + part.jobs,
+        jobs(product.packed.jobs.data() + part.job, product.packed.jobs.data() + part.job + part.jobs,
             product.packed.entries.data() + part.entry, base, none, sums);
       if (choice.by_columns) {
         const int wide = std::min(choice.columns, 4);
@@ -243,21 +297,25 @@ class PixelLanes final : public Lanes {
       const float* more = row(stage.residual, block, channel, y);
       for (int64_t i = 0; i < size; ++i) values[i] += more[i];
     }
-    if (stage.raw >= 0)
+    if (stage.raw >= 0) {
       for (int64_t r = 0; r < epilogue.rows; ++r)
         write_row(stage.raw, block, channel, y + r, values + r * epilogue.width);
+      write_map(stage.raw, block, channel, values);
+    }
     if (epilogue.affine) epilogue.scale = stage.scale[channel], epilogue.shift = stage.shift[channel];
     kernels_.kernels->rows(epilogue, values);
     const int64_t width = epilogue.width / epilogue.pool;
     for (int64_t r = 0; r < epilogue.rows / epilogue.pool; ++r)
       write_row(stage.output, block, channel, y / epilogue.pool + r, values + r * width);
+    if (epilogue.rows / epilogue.pool == stages_.values[stage.output].height)
+      write_map(stage.output, block, channel, values);
   }
 
   void pool(const Stage& stage, const Part& part) const {
     const Value& out = stages_.values[stage.output];
     const int64_t side = stage.pool->kernel, stride = stage.pool->stride;
     const auto [begin, end] = part.of((part.end - part.begin) * out.channels);
-    std::vector<float> values(out.width);
+    std::vector<float> values(out.width), map(kPixels + out.width);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t block = part.begin + item / out.channels, channel = item % out.channels;
       for (int64_t y = 0; y < out.height; ++y) {
@@ -270,7 +328,9 @@ class PixelLanes final : public Lanes {
           values[x] = stage.pool->max ? found : found / static_cast<float>(side * side);
         }
         write_row(stage.output, block, channel, y, values.data());
+        std::copy_n(values.begin(), out.width, map.begin() + std::min<int64_t>(y * out.width, kPixels));
       }
+      if (out.pixels() <= kPixels) write_map(stage.output, block, channel, map.data());
     }
   }
 
@@ -280,8 +340,11 @@ class PixelLanes final : public Lanes {
     for (int64_t block = part.begin + begin; block < part.begin + end; ++block) {
       // Maps lie channel by channel, as flatten orders them.
       const float* from = row(stage.input, block, 0, 0);
-      for (int64_t channel = 0; channel < out.channels; ++channel)
-        write_row(stage.output, block, channel, 0, from + channel);
+      for (int64_t channel = 0; channel < out.channels; ++channel) {
+        const float pixel[kPixels] = {from[channel]};
+        write_row(stage.output, block, channel, 0, pixel);
+        write_map(stage.output, block, channel, pixel);
+      }
     }
   }
 

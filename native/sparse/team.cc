@@ -1,6 +1,5 @@
 #include "sparse/team.h"
 
-#include <thread>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -8,8 +7,8 @@
 namespace coppice::sparse {
 namespace {
 
-/// About 20 µs: longer waits give the core to whoever needs it.
-constexpr int kSpins = 2000;
+/// Some 20 µs: longer waits give the core to whoever needs it.
+constexpr int kSpins = 1000;
 
 void pause() {
 #if defined(__x86_64__)
@@ -25,14 +24,14 @@ void Team::meet(int threads) {
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads - 1) {
     arrived_.store(0, std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
     return;
   }
-  for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-    if (spins < kSpins)
-      pause();
-    else
-      std::this_thread::yield();
+  for (int spins = 0; spins < kSpins; ++spins) {
+    if (round_.load(std::memory_order_acquire) != round) return;
+    pause();
   }
+  round_.wait(round, std::memory_order_acquire);
 }
 
 FlushDenormals::FlushDenormals() {
