@@ -263,6 +263,12 @@ export interface CompileRequest {
   sparse: boolean
   /** Only kernels that any CPU runs (slow), imitated arithmetic included: for checks. */
   portable: boolean
+  /**
+   * Checks of the kernels for CUDA: only this version of them (`reference`, `simple o32`, `jobs p4`, `mma o64 p4 i64`), and
+   * whether the CPU imitates it thread by thread (very slow; the network is on the CPU then).
+   */
+  kernel?: string
+  imitate?: boolean
   /** What earlier engines measured on this machine; unusable entries are measured anew. */
   tuning: Record<string, string> | null
 }

@@ -6,7 +6,7 @@ namespace coppice::sparse {
 namespace {
 
 std::vector<float> to_floats(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.to(at::kFloat).contiguous();
+  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
 
@@ -70,7 +70,7 @@ class Builder {
     stage.input = value(first.inputs[0]);
     done_[index] = true;
     const auto product = [&](const NodeWeights& w, at::Tensor weight, int64_t stride, int64_t padding) {
-      weight = weight.to(at::kFloat).contiguous();
+      weight = weight.to(at::kCPU, at::kFloat).contiguous();
       stage.node = first.name;
       stage.bias = w.bias.defined() ? to_floats(w.bias) : std::vector<float>(weight.size(0), 0.0f);
       stage.product = Product{weight, weight.size(2), weight.size(3), stride, padding};
