@@ -1,0 +1,108 @@
+/** Networks, masks and requests for tests of inference engines on CUDA. */
+import { addon } from '../../bindings/load.js'
+import type { CompileRequest, Device, EngineType, NativeNetwork } from '../../bindings/native.js'
+import { hash32 } from '../../lib/hash.js'
+import { parseSpec } from '../../lib/networks/parse.js'
+
+/**
+ * Odd and even maps, strides, kernels and paddings, outputs that fill no group of 32, pooling within and after a stage, a
+ * residual whose sum is read twice, and a flatten that no linear layer reads.
+ */
+export const awkward = parseSpec({
+  name: 'awkward',
+  input: [3, 9, 9],
+  nodes: [
+    { op: 'normalize', name: 'normalize', mean: [0.5, 0.4, 0.3], std: [0.25, 0.5, 0.2] },
+    { op: 'conv2d', name: 'conv1', channels: 40, kernel: 2 },
+    { op: 'batchNorm2d', name: 'norm1' },
+    { op: 'relu', name: 'relu1' },
+    { op: 'maxPool2d', name: 'pool1', kernel: 2 },
+    { op: 'conv2d', name: 'conv2', channels: 40, kernel: 3, padding: 1 },
+    { op: 'add', name: 'sum', inputs: ['pool1', 'conv2'] },
+    { op: 'batchNorm2d', name: 'norm2' },
+    { op: 'relu', name: 'relu2' },
+    { op: 'conv2d', name: 'conv3', channels: 40, kernel: 1 },
+    { op: 'add', name: 'sum2', inputs: ['sum', 'conv3'] },
+    { op: 'conv2d', name: 'conv4', channels: 9, kernel: 3, padding: 2, stride: 1 },
+    { op: 'relu', name: 'relu4' },
+    { op: 'averagePool2d', name: 'pool4', kernel: 2, stride: 1 },
+    { op: 'conv2d', name: 'conv5', channels: 33, kernel: 2, stride: 1, padding: 2 },
+    { op: 'averagePool2d', name: 'pool5', kernel: 4 },
+    { op: 'conv2d', name: 'conv6', channels: 20, kernel: 3, stride: 2, padding: 1 },
+    { op: 'flatten', name: 'flatten' },
+    { op: 'relu', name: 'relu6' },
+    { op: 'linear', name: 'fc1', features: 40 },
+    { op: 'relu', name: 'relu7' },
+    { op: 'linear', name: 'fc2', features: 4 },
+  ],
+})
+
+/** Which weights are left. `vectors` come in 32 outputs × 2 inputs, `empty` leaves some layers without any. */
+export type Pattern = 'dense' | 'single' | 'vectors' | 'empty'
+
+export async function build(pattern: Pattern, device: Device = 'cpu', seed = 3): Promise<NativeNetwork> {
+  const network = await addon().createNetwork(awkward, { device, type: 'float32' }).promise
+  await network.initialise(seed).promise
+  const parameters = await network.read('parameters').promise
+  const buffers = await network.read('buffers').promise
+  // Norms that do something, biases that are not zero.
+  await network.write(
+    'parameters',
+    parameters.map((value, i) => value + ((hash32(seed, i) % 200) - 100) / 2000),
+  ).promise
+  await network.write(
+    'buffers',
+    buffers.map((_, i) => 0.5 + (hash32(seed, i, 1) % 100) / 100),
+  ).promise
+  const mask = new Uint8Array(network.parameterCount).fill(1)
+  for (const { name, shape, offset, size, kind } of network.layout) {
+    if (kind !== 'weight' || shape.length < 2) continue
+    const [, inputs = 1] = shape
+    const taps = size / (shape[0] ?? 1) / inputs
+    for (let i = 0; i < size; i++) {
+      const [output, input, tap] = [Math.floor(i / (inputs * taps)), Math.floor(i / taps) % inputs, i % taps]
+      mask[offset + i] = keeps(pattern, name, output, input, tap) ? 1 : 0
+    }
+  }
+  await network.write('mask', mask).promise
+  return network
+}
+
+function keeps(pattern: Pattern, name: string, output: number, input: number, tap: number): boolean {
+  switch (pattern) {
+    case 'dense':
+      return true
+    case 'single':
+      return hash32(output, input, tap, 5) % 5 === 0
+    case 'vectors':
+      return hash32(Math.floor(output / 32), Math.floor(input / 2), tap, 6) % 4 === 0
+    case 'empty':
+      return !name.startsWith('conv2') && output % 3 !== 0 && hash32(output, input, tap, 7) % 3 === 0
+  }
+}
+
+/** Pixels in [0,1] for the awkward network. */
+export const pixels = (n: number): Float32Array =>
+  Float32Array.from({ length: n * 243 }, (_, i) => (hash32(11, i) % 256) / 255)
+
+export const request = (batch: number, type: EngineType): CompileRequest => ({
+  batch,
+  type,
+  threads: 1,
+  dense: true,
+  sparse: true,
+  portable: false,
+  tuning: null,
+})
+
+/** Largest difference, in parts of the largest value. */
+export const relativeError = (got: ArrayLike<number>, want: ArrayLike<number>): number => {
+  let [difference, size] = [0, 0]
+  for (let i = 0; i < want.length; i++) {
+    // NaN stays, and fails whatever it is compared with.
+    const here = Math.abs((got[i] ?? Number.NaN) - (want[i] ?? 0))
+    difference = Math.max(here, difference)
+    size = Math.max(size, Math.abs(want[i] ?? 0))
+  }
+  return difference / size
+}
