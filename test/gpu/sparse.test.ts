@@ -8,7 +8,7 @@ const there = addon().info().cudaAvailable && addon().info().cudaKernels
 if (!there) console.warn('test/gpu: skipped, there is no CUDA device or the addon has no CUDA kernels.')
 
 const patterns: Pattern[] = ['dense', 'single', 'vectors', 'empty']
-const tolerance = (type: EngineType) => (type === 'fp32' ? 1e-4 : 2e-2)
+const tolerance = (type: EngineType) => (type === 'fp32' ? 1e-4 : 0.1)
 
 const forward = (network: NativeNetwork, images: Float32Array) =>
   addon().forward(network, images, { precision: 'fp32', training: false }).promise
