@@ -308,7 +308,10 @@ export interface NativeSparseEngine {
   readonly disposed: boolean
   /** Logits [n, classes] of pixels in [0,1], [n, channels, height, width] flat. */
   run(images: Floats): NativeJob<Float32Array>
-  /** Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. */
+  /**
+   * Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. On CUDA they
+   * are measured by events, from images to logits that are both on the device.
+   */
   time(images: Floats, options: { warmup: number; runs: number; flush: boolean }): NativeJob<Float64Array>
   /** Runs once and measures each stage. */
   profile(images: Floats): NativeJob<EngineStage[]>
