@@ -266,6 +266,13 @@ export interface CompileRequest {
    * same, and what AMX would do with bf16.
    */
   instructions: 'best' | 'portable' | 'imitated'
+  /**
+   * For checks, only this program: on the CPU `pixels fp32`, `images fp32`, `images bf16` or `images fp16`; on CUDA a
+   * version of the kernels (`reference`, `simple o32`, `jobs p4`, `mma o64 p4 i64`).
+   */
+  kernel?: string
+  /** Whether the CPU imitates the kernels for CUDA, thread by thread (very slow; the network is on the CPU then). */
+  imitate?: boolean
   /** What earlier engines measured on this machine; unusable entries are measured anew. */
   tuning: Record<string, string> | null
 }
@@ -305,11 +312,11 @@ export interface NativeSparseEngine {
   readonly disposed: boolean
   /** Logits [n, classes] of pixels in [0,1], [n, channels, height, width] flat. */
   run(images: Floats): NativeJob<Float32Array>
-  /** Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. */
-  time(
-    images: Floats,
-    options: { warmup: number; runs: number; flush: boolean },
-  ): NativeJob<Float64Array>
+  /**
+   * Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. On CUDA they
+   * are measured by events, from images to logits that are both on the device.
+   */
+  time(images: Floats, options: { warmup: number; runs: number; flush: boolean }): NativeJob<Float64Array>
   /** Runs once and measures each stage. */
   profile(images: Floats): NativeJob<EngineStage[]>
   dispose(): void

@@ -97,7 +97,7 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
                const auto engine = handle->get();
                const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
                return start_job(
-                   info.Env(), at::kCPU, [engine, images](const Interrupt&) { return engine->run(images); },
+                   info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->run(images); },
                    [](Napi::Env env, const at::Tensor& logits) {
                      return to_typed_array(env, logits.flatten());
                    });
@@ -110,7 +110,7 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
                const int64_t runs = options["runs"].integer(1, 1 << 20);
                const bool flush = options["flush"].flag();
                return start_job(
-                   info.Env(), at::kCPU,
+                   info.Env(), engine->device(),
                    [=](const Interrupt& interrupt) { return engine->time(images, warmup, runs, flush, interrupt); },
                    [](Napi::Env env, const std::vector<double>& seconds) {
                      return to_typed_array<Napi::Float64Array>(env, seconds);
@@ -120,7 +120,7 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
                const auto engine = handle->get();
                const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
                return start_job(
-                   info.Env(), at::kCPU, [engine, images](const Interrupt&) { return engine->profile(images); },
+                   info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->profile(images); },
                    [](Napi::Env env, const std::vector<sparse::StageReport>& stages) {
                      return stage_rows(env, stages);
                    });
@@ -140,6 +140,8 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   options.dense = request["dense"].flag();
   options.sparse = request["sparse"].flag();
   options.instructions = read_instructions(request["instructions"]);
+  if (const Reader kernel = request["kernel"]; !kernel.missing()) options.kernel = kernel.text();
+  if (const Reader imitate = request["imitate"]; !imitate.missing()) options.imitate = imitate.flag();
   const auto tuning = std::make_shared<sparse::Tuning>(read_tuning(request["tuning"]));
   return start_job(
       info.Env(), network->device,

@@ -4,8 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 
-#include <chrono>
-#include <cstring>
+#include "device/stopwatch.h"
 
 namespace coppice::sparse {
 namespace {
@@ -42,8 +41,9 @@ class Dense final : public Program {
  public:
   Dense(std::shared_ptr<const Stages> stages, const DenseOptions& options)
       : shared_(std::move(stages)), stages_(*shared_), options_(options), prepared_(stages_.stages.size()) {
-    const auto row = [](const std::vector<float>& values) {
-      return at::tensor(at::ArrayRef<float>(values), at::kFloat);
+    const at::Device device = options_.device;
+    const auto row = [device](const std::vector<float>& values) {
+      return at::tensor(at::ArrayRef<float>(values), at::kFloat).to(device);
     };
     for (size_t index = 0; index < prepared_.size(); ++index) {
       const Stage& stage = stages_.stages[index];
@@ -51,7 +51,7 @@ class Dense final : public Program {
       if (stage.product) {
         p.linear = stage.product->kernel_height == stages_.values[stage.input].height &&
                    stage.product->kernel_width == stages_.values[stage.input].width && stage.product->padding == 0;
-        p.weight = stage.product->weight.to(options_.type);
+        p.weight = stage.product->weight.to(device, options_.type);
         p.weight = p.linear ? p.weight.flatten(1) : p.weight.contiguous(kChannelsLast);
         p.bias = row(stage.bias).narrow(0, 0, p.weight.size(0)).to(options_.type);
         if (!p.linear && options_.prepacked) {
@@ -67,13 +67,15 @@ class Dense final : public Program {
 
   std::vector<StageReport> profile(const float* images, int64_t n) override {
     std::vector<StageReport> reports;
-    std::vector<float> logits(n * stages_.values[stages_.stages.back().output].channels);
-    pass(images, n, logits.data(), &reports);
+    const at::Tensor logits = at::empty({n, stages_.values[stages_.stages.back().output].channels},
+                                        at::TensorOptions().dtype(at::kFloat).device(options_.device));
+    pass(images, n, logits.mutable_data_ptr<float>(), &reports);
     return reports;
   }
 
   std::string name() const override {
-    return std::string("dense ") + (options_.type == at::kFloat ? "fp32" : "bf16") + ", libtorch" +
+    const char* type = options_.type == at::kFloat ? "fp32" : options_.type == at::kHalf ? "fp16" : "bf16";
+    return std::string("dense ") + type + ", libtorch" +
            (options_.prepacked ? " with oneDNN's layouts and fusions" : "");
   }
   int64_t bytes() const override {
@@ -96,21 +98,22 @@ class Dense final : public Program {
     const Threads threads(options_.threads);
     const Value& image = stages_.values.front();
     std::vector<at::Tensor> values(stages_.values.size());
-    values[0] = at::from_blob(const_cast<float*>(images), {n, image.channels, image.height, image.width}, at::kFloat)
+    values[0] = floats_at(images, {n, image.channels, image.height, image.width})
                     .to(options_.type)
                     .contiguous(kChannelsLast);
+    Stopwatch watch(options_.device);
     for (size_t index = 0; index < prepared_.size(); ++index) {
       const Stage& stage = stages_.stages[index];
-      const auto start = std::chrono::steady_clock::now();
+      watch.start();
       values[stage.output] = apply(stage, prepared_[index], values);
       if (reports == nullptr) continue;
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      const double seconds = watch.seconds();
       const int64_t positions = unpooled(stages_, stage).pixels();
       const int64_t macs = stage.product ? stage.product->weight.numel() * positions : 0;
-      reports->push_back({stage.name, stage.node, stage.product ? "dense" : "", seconds.count(), macs, macs, macs});
+      reports->push_back({stage.name, stage.node, stage.product ? "dense" : "", seconds, macs, macs, macs});
     }
-    const at::Tensor result = values[stages_.stages.back().output].flatten(1).to(at::kFloat).contiguous();
-    std::memcpy(logits, result.const_data_ptr<float>(), result.nbytes());
+    const at::Tensor result = values[stages_.stages.back().output].flatten(1);
+    floats_at(logits, result.sizes()).copy_(result);
   }
 
   at::Tensor apply(const Stage& stage, const Prepared& p, std::vector<at::Tensor>& values) const {
@@ -139,6 +142,14 @@ class Dense final : public Program {
       x = stage.pool->max ? at::max_pool2d(x, stage.pool->kernel, stage.pool->stride)
                           : at::avg_pool2d(x, stage.pool->kernel, stage.pool->stride);
     return x;
+  }
+
+  /// Somebody's floats on the program's device, in libtorch's hands.
+  at::Tensor floats_at(const float* floats, at::IntArrayRef sizes) const {
+    return at::for_blob(const_cast<float*>(floats), sizes)
+        .options(at::TensorOptions().dtype(at::kFloat).device(options_.device))
+        .target_device(options_.device)
+        .make_tensor();
   }
 
   /// Sets libtorch's threads while it lives.

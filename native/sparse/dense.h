@@ -6,10 +6,11 @@
 namespace coppice::sparse {
 
 struct DenseOptions {
-  at::ScalarType type;  ///< fp32 or bf16
+  at::ScalarType type;  ///< fp32 or bf16; fp16 on CUDA
   bool prepacked;       ///< weights in oneDNN's own layout, ReLU and addition fused; else libtorch's convolutions
   int threads;
   int64_t batch;        ///< that weights are packed for
+  at::Device device = at::kCPU;
 };
 
 /// In channels-last layout, batch norm folded. Throws what libtorch throws where this build cannot do it.

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <limits>
 
+#include "device/stopwatch.h"
+#include "sparse/cuda/programs.h"
 #include "sparse/dense.h"
 
 namespace coppice::sparse {
@@ -39,9 +40,11 @@ double median(std::vector<double> values) {
 
 SparseEngine::SparseEngine(const Network& network, const CompileOptions& options, Tuning& tuning,
                            const Interrupt& interrupt)
-    : options_(options), input_(network.graph.input), classes_(network.graph.classes) {
+    : options_(options),
+      device_(network.device),
+      input_(network.graph.input),
+      classes_(network.graph.classes) {
   const auto start = Clock::now();
-  if (!network.device.is_cpu()) throw std::invalid_argument("this engine runs networks on the CPU");
   if (network.type != at::kFloat)
     throw std::invalid_argument("an inference engine needs a network of type float32, got float64");
   choose(plans(network, tuning, interrupt), interrupt);
@@ -57,7 +60,12 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
     const std::string name = program->name();
     plans.push_back({name, {{std::move(program), batch}}});
   };
-  if (options_.dense) {
+  if (device_.is_cuda() || options_.imitate) {
+    const at::Tensor images = sample_images(batch, input_).to(device_);
+    for (const auto& program : cuda::programs(stages, device_, options_, images, tuning, interrupt)) whole(program);
+    return plans;
+  }
+  if (options_.dense && options_.kernel.empty()) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
       if (type == at::kBFloat16 && options_.type == Arithmetic::kFp32) continue;
       for (const bool prepacked : {false, true}) {
@@ -79,51 +87,54 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
     program->tune(pixels, batch, tuning, interrupt);
     return std::shared_ptr<Lanes>(std::move(program));
   };
+  const auto asked_for = [&](const char* kernel, bool otherwise) {
+    return options_.kernel.empty() ? otherwise : options_.kernel == kernel;
+  };
   Lanes::Options settings{Arithmetic::kFp32, options_.threads, 1, options_.instructions};
   std::shared_ptr<Lanes> by_pixels;
   // Batches that fill no vector of images, or leave a rest.
-  if (batch % 16 != 0) {
+  if (asked_for("pixels fp32", batch % 16 != 0)) {
     settings.blocks = std::min<int64_t>(batch, options_.threads);
     if (auto program = pixel_lanes(stages, settings)) by_pixels = tuned(std::move(program));
     if (by_pixels) whole(by_pixels);
   }
-  for (const Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kBf16, Arithmetic::kFp16}) {
-    if (arithmetic != Arithmetic::kFp32 && arithmetic != options_.type) continue;
-    const int64_t lanes = arithmetic == Arithmetic::kFp16 ? 32 : 16;
-    // Imitated halves take seconds an image.
-    if (options_.instructions == Instructions::kBest && arithmetic == Arithmetic::kFp16 &&
-        !kernels_for(arithmetic, Instructions::kBest).fast)
-      continue;
-    if (batch < lanes / 4) continue;
-    const int64_t blocks = (batch + lanes - 1) / lanes;
+  const auto with_images = [&](const char* kernel, Arithmetic arithmetic, int64_t lanes, bool otherwise) {
+    if (!asked_for(kernel, otherwise && batch >= lanes / 4)) return;
+    const int64_t blocks = (batch + lanes - 1) / lanes, rest = batch % lanes;
     settings.arithmetic = arithmetic;
     // Each thread takes up to four blocks of its own through the network at a time; few blocks that cannot be dealt out
     // evenly are shared.
     const int64_t each = std::min<int64_t>(blocks / options_.threads, 4);
     settings.blocks = each == 4 || blocks % options_.threads == 0 ? options_.threads * each : blocks;
     const std::shared_ptr<Lanes> program = tuned(image_lanes(stages, settings));
-    const int64_t rest = batch % lanes;
     whole(program);
     if (by_pixels && rest > 0 && rest < batch && rest <= lanes / 2)
       plans.push_back({program->name() + " and " + by_pixels->name(), {{program, batch - rest}, {by_pixels, rest}}});
-  }
+  };
+  with_images("images fp32", Arithmetic::kFp32, 16, true);
+  with_images("images bf16", Arithmetic::kBf16, 16, options_.type == Arithmetic::kBf16);
+  // Imitated halves take seconds an image.
+  with_images("images fp16", Arithmetic::kFp16, 32,
+              options_.type == Arithmetic::kFp16 && kernels_for(Arithmetic::kFp16, options_.instructions).fast);
   return plans;
 }
 
 void SparseEngine::choose(std::vector<Plan> plans, const Interrupt& interrupt) {
   if (plans.empty())
     throw std::invalid_argument("no program is left to choose from: allow dense or sparse ones");
-  const at::Tensor images = sample_images(options_.batch, input_);
-  std::vector<float> logits(options_.batch * classes_);
+  const at::Tensor images = sample_images(options_.batch, input_).to(device_);
+  const at::Tensor logits = at::empty({options_.batch, classes_}, images.options());
+  Stopwatch watch(device_);
   std::vector<std::vector<double>> seconds(plans.size());
-  for (int round = 0; round <= kRounds; ++round) {
+  for (int round = 0; round <= (options_.imitate ? 1 : kRounds); ++round) {
     for (size_t index = 0; index < plans.size(); ++index) {
       interrupt.check();
       // One that is hopelessly slow is not measured again.
       if (round > 1 && seconds[index].front() > 4 * seconds.front().front() && index > 0) continue;
-      const auto start = Clock::now();
-      run(plans[index], images.const_data_ptr<float>(), options_.batch, logits.data());
-      if (round > 0) seconds[index].push_back(seconds_since(start));
+      watch.start();
+      run(plans[index], images.const_data_ptr<float>(), options_.batch, logits.mutable_data_ptr<float>());
+      const double taken = watch.seconds();
+      if (round > 0) seconds[index].push_back(taken);
     }
   }
   size_t best = 0;
@@ -148,28 +159,31 @@ void SparseEngine::run(const Plan& plan, const float* images, int64_t n, float* 
 }
 
 at::Tensor SparseEngine::run(const at::Tensor& images) {
-  const at::Tensor input = images.contiguous();
-  const at::Tensor logits = at::empty({images.size(0), classes_}, at::kFloat);
+  const at::Tensor input = images.to(device_).contiguous();
+  const at::Tensor logits = at::empty({images.size(0), classes_}, input.options());
   run(plan_, input.const_data_ptr<float>(), input.size(0), logits.mutable_data_ptr<float>());
-  return logits;
+  return logits.to(images.device());
 }
 
 std::vector<double> SparseEngine::time(const at::Tensor& images, int64_t warmup, int64_t runs, bool flush,
                                        const Interrupt& interrupt) {
-  std::vector<char> other(flush ? kFlushBytes : 0);
+  const at::Tensor input = images.to(device_);
+  const at::Tensor other = at::zeros({flush ? kFlushBytes : 0}, input.options().dtype(at::kByte));
+  Stopwatch watch(device_);
   std::vector<double> seconds;
   for (int64_t i = 0; i < warmup + runs; ++i) {
     interrupt.check();
-    if (flush) std::memset(other.data(), static_cast<int>(i), other.size());
-    const auto start = Clock::now();
-    run(images);
-    if (i >= warmup) seconds.push_back(seconds_since(start));
+    if (flush) other.fill_(i % 256);
+    watch.start();
+    run(input);
+    const double taken = watch.seconds();
+    if (i >= warmup) seconds.push_back(taken);
   }
   return seconds;
 }
 
 std::vector<StageReport> SparseEngine::profile(const at::Tensor& images) {
-  const at::Tensor input = images.contiguous();
+  const at::Tensor input = images.to(device_).contiguous();
   const auto& [program, count] = plan_.parts.front();
   return program->profile(input.const_data_ptr<float>(), std::min(count, input.size(0)));
 }

@@ -8,7 +8,7 @@ namespace coppice::sparse {
 namespace {
 
 std::vector<float> to_floats(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.to(at::kFloat).contiguous();
+  const at::Tensor flat = tensor.to(at::kCPU, at::kFloat).contiguous();
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
 
@@ -72,7 +72,7 @@ class Builder {
     stage.input = value(first.inputs[0]);
     done_[index] = true;
     const auto product = [&](const NodeWeights& w, at::Tensor weight, int64_t stride, int64_t padding) {
-      weight = weight.to(at::kFloat).contiguous();
+      weight = weight.to(at::kCPU, at::kFloat).contiguous();
       stage.node = first.name;
       if (w.bias.defined()) stage.bias = to_floats(w.bias);
       stage.bias.resize(weight.size(0) + kGroup, 0.0f);

@@ -50,7 +50,7 @@ struct Stages {
   std::vector<Stage> stages;  ///< in order; the last writes the logits
 };
 
-/// Of a network in fp32 on the CPU whose batch norms were folded where they could be.
+/// Of a network in fp32, on any device, whose batch norms were folded where they could be.
 Stages make_stages(const Folded& folded);
 
 /// Shape of a stage's output before pooling.
