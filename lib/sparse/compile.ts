@@ -1,0 +1,115 @@
+/** Makes an inference engine of a network: the fastest of several programs, found by measuring each on this machine. */
+import { z } from 'zod'
+import { addon } from '../../bindings/load.js'
+import { CoppiceError, invalid } from '../errors.js'
+import { settle } from '../jobs.js'
+import type { Network } from '../networks/network.js'
+import { choice, integer, parse, strict } from '../schemas.js'
+import { addToCache, type OnWarning, readCache } from './cache.js'
+import { SparseEngine } from './engine.js'
+
+/** Types of arithmetic, the most precise first. */
+export const dtypes = ['fp32', 'bf16', 'fp16'] as const
+
+/**
+ * The least precise arithmetic that an engine may use for weights and activations; sums are in fp32 (in fp16, partial
+ * sums are not). With `bf16` and `fp16` programs in fp32 compete too.
+ */
+export type Dtype = (typeof dtypes)[number]
+
+/** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
+export type Candidates = 'all' | 'dense' | 'sparse'
+
+/** How an engine is made. */
+export interface CompileOptions {
+  /** Images that come together, from 1 to 65,536; any other number works too, less fast. */
+  batch: number
+  /** Default `fp32`. */
+  dtype?: Dtype | undefined
+  /** Default `cpu`; there are no engines for other devices yet. */
+  device?: string | undefined
+  /** CPU threads; default: as many as training and evaluation use. */
+  threads?: number | undefined
+  /** Default `all`, but `dense` for a network without a zero weight: there is nothing to skip. */
+  candidates?: Candidates | undefined
+  /** Only kernels that any x86-64 CPU runs (slow), arithmetic that it lacks imitated: for checks. Default false. */
+  portable?: boolean | undefined
+  signal?: AbortSignal | undefined
+  /** Takes warnings about the tuning cache; default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning
+}
+
+/** Native code takes no larger batches. */
+const LARGEST_BATCH = 65_536
+
+const schema = strict({
+  batch: integer(1).max(LARGEST_BATCH, `must be at most ${LARGEST_BATCH}; run larger sets in parts`),
+  dtype: choice(dtypes).default('fp32'),
+  device: z.string('expected cpu').default('cpu'),
+  threads: integer(1).max(1024, 'must be at most 1024').optional(),
+  candidates: choice(['all', 'dense', 'sparse']).optional(),
+  portable: z.boolean('expected true or false').default(false),
+})
+
+/**
+ * Compiles a network, as it is now, for inference: batch norm is folded, what follows a layer element by element is
+ * fused into it, the weights that are left are packed, and for every layer the fastest of several kernels is measured;
+ * then whole programs are, libtorch's dense ones among them, so that the engine is not slower than dense.
+ *
+ * What was measured is kept for the next time, see `COPPICE_CACHE`; a cache that cannot be used is rebuilt.
+ *
+ * @throws CoppiceError `ERR_INVALID_ARGUMENT` for wrong options and networks that are not in float32;
+ * `ERR_UNSUPPORTED` for devices without engines; `ERR_DISPOSED`; the signal's reason when aborted.
+ */
+export async function compile(network: Network, options: CompileOptions): Promise<SparseEngine> {
+  const { signal, onWarning, ...rest } = options
+  const { batch, dtype, device, threads, candidates, portable } = parse(schema, rest, 'compile')
+  requireCpu(device, network)
+  if (network.type !== 'float32') {
+    throw invalid(`compile: "${network.name}" is of type ${network.type}; engines need float32 networks`)
+  }
+  const density = await weightsLeft(network)
+  const compete = candidates ?? (density === 1 ? 'dense' : 'all')
+  const known = await readCache('tuning', z.string(), onWarning)
+  const request = {
+    ...{ batch, type: dtype, threads: threads ?? addon().getThreads(), portable },
+    dense: compete !== 'sparse',
+    sparse: compete !== 'dense',
+    tuning: known,
+  }
+  const handle = await settle(() => addon().compile(network.handle, request), signal)
+  const fresh = Object.entries(handle.tuning).filter(([key, value]) => known[key] !== value)
+  await addToCache('tuning', z.string(), Object.fromEntries(fresh), onWarning)
+  return new SparseEngine(handle, {
+    ...{ name: network.name, input: network.spec.input, classes: network.classes, density },
+    ...{ batch, dtype, threads: request.threads, candidates: compete, tuned: fresh.length },
+  })
+}
+
+const requireCpu = (device: string, network: Network): void => {
+  if (/^cuda(:\d+)?$/.test(device)) {
+    throw new CoppiceError(
+      'ERR_UNSUPPORTED',
+      `compile.device: there are no engines for ${device} yet; there are for cpu, and \`network.logits\` runs on ${device}`,
+    )
+  }
+  if (device !== 'cpu') throw invalid(`compile.device: expected cpu, received "${device}"`)
+  if (network.device !== 'cpu') {
+    throw new CoppiceError(
+      'ERR_UNSUPPORTED',
+      `compile: "${network.name}" is on ${network.device}, and engines run on the CPU; load it with device: 'cpu'`,
+    )
+  }
+}
+
+/** Fraction of the convolution and linear weights that are not zero, masked or not. */
+const weightsLeft = async (network: Network): Promise<number> => {
+  const parameters = await settle(() => network.handle.read('parameters'))
+  let [total, left] = [0, 0]
+  for (const { offset, size, prunable } of network.parameterLayout) {
+    if (!prunable) continue
+    total += size
+    for (let index = offset; index < offset + size; index++) if (parameters[index] !== 0) left++
+  }
+  return total === 0 ? 1 : left / total
+}
