@@ -102,7 +102,10 @@ export async function benchSparse(path: string, name: string, options: BenchOpti
       await network.save(narrow)
       network.dispose()
     }
-    const equal = narrower && narrow && { path: narrow, macs: describeNetwork(narrower).macs }
+    const equal =
+      narrower === undefined || narrow === undefined
+        ? undefined
+        : { path: narrow, macs: describeNetwork(narrower).macs }
     const place = { scratch, path, dense: options.dense ?? path, equal }
     const rows: BenchRow[] = []
     const cases = options.dtypes.flatMap((dtype) => options.batches.map((batch) => ({ dtype, batch })))

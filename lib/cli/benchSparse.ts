@@ -8,7 +8,7 @@ import { addon, binding } from '../../bindings/load.js'
 import { type AccuracyRow, measureAccuracy } from '../benchmark/accuracy.js'
 import { benchSparse, type ModelResult } from '../benchmark/sparse.js'
 import { CoppiceError, invalid } from '../errors.js'
-import { parseAttack, pgd } from '../evaluation/attack.js'
+import { type Attack, parseAttack, pgd } from '../evaluation/attack.js'
 import { chartSvg } from '../report/chart.js'
 import { speedChart } from '../report/speedChart.js'
 import { fileError, makeFolder } from '../runs/files.js'
@@ -135,7 +135,7 @@ const environment = (threads: number, { trials, seconds }: Flags) => ({
 
 const accuracyOf = async (
   files: readonly { name: string; path: string }[],
-  flags: Flags & { threads: number; attack: ReturnType<typeof pgd>; signal: AbortSignal },
+  flags: Omit<Flags, 'attack'> & { threads: number; attack: Attack; signal: AbortSignal },
   display: ProgressDisplay,
 ): Promise<AccuracyRow[] | undefined> => {
   if (flags.data === undefined) return undefined
