@@ -99,7 +99,7 @@ describe('SparseEngine', () => {
 
   it('keeps the weights it was compiled with', async () => {
     const network = await pruned()
-    const engine = await compile(network, { batch: 3 })
+    const engine = await compile(network, { batch: 3, candidates: 'sparse' })
     const images = noise(network, 3)
     const before = await engine.run(images)
     const { parameters, ...state } = await network.read()
