@@ -10,6 +10,8 @@ export type {
   BuildInfo,
   Device,
   DeviceInfo,
+  EngineCandidate,
+  EngineStage,
   Floats,
   MemoryInfo,
   NativeAugmentation,
@@ -105,6 +107,25 @@ export type { RunEvent } from './runs/metrics.js'
 export { parseRecipe, type Recipe } from './runs/recipe.js'
 export { readRecipeFile, setValue } from './runs/recipeFile.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
+export {
+  adversarialExamples,
+  type Candidates,
+  type CompileOptions,
+  compile,
+  type Dtype,
+  type EngineEvaluation,
+  type EngineFacts,
+  type EvaluateEngineOptions,
+  evaluateEngine,
+  type Instructions,
+  type LayerPrediction,
+  type Prediction,
+  type PredictOptions,
+  predictSpeedup,
+  type RunOptions,
+  SparseEngine,
+  type TimeOptions,
+} from './sparse/index.js'
 export { importTorch, readTorchModel, type TorchModel, type TorchModelTensor } from './torch/import.js'
 export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/loop.js'
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'

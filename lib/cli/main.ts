@@ -2,6 +2,7 @@
 /** The `coppice` command. One file per subcommand; this one only puts them together. */
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { benchCommand } from './bench.js'
 import { compactCommand } from './compact.js'
 import { dataCommand } from './data.js'
 import { describeCommand } from './describe.js'
@@ -30,6 +31,7 @@ export const program = (): Command => {
     verifyCommand(),
     describeCommand(),
     compactCommand(),
+    benchCommand(),
     importCommand(),
     dataCommand(),
     doctorCommand(),

@@ -4,7 +4,7 @@ import { note } from './output.js'
 
 export interface Progress {
   label: string
-  /** Images (or bytes) done in this phase, and how many it has. */
+  /** Images (or bytes, or what the display counts) done in this phase, and how many it has. */
   done: number
   total: number
   loss?: number
@@ -23,8 +23,9 @@ const WIDTH = 1000
 const PLAIN_INTERVAL_MS = 20_000
 
 /** A display for one command; `stop` it before anything else is printed. */
-export const progressDisplay = (unit: 'images' | 'bytes' = 'images'): ProgressDisplay =>
-  process.stderr.isTTY ? barDisplay(unit) : plainDisplay(unit)
+export const progressDisplay = (
+  unit: 'images' | 'bytes' | 'trials' | 'measurements' = 'images',
+): ProgressDisplay => (process.stderr.isTTY ? barDisplay(unit) : plainDisplay(unit))
 
 const barDisplay = (unit: string): ProgressDisplay => {
   const bars = new MultiBar({

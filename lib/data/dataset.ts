@@ -13,6 +13,8 @@ import { fingerprint, type LabelledImages } from './images.js'
 interface Shared {
   handle: NativeDataset
   labels: Uint8Array
+  /** The bytes as they were handed over, for `pixels`; none once disposed. */
+  bytes: Uint8Array | undefined
   fingerprint: string
   shape: ImageShape
   classes: number
@@ -47,10 +49,11 @@ export class Dataset {
 
   /** The view of everything in a native copy of `images`. */
   static over(handle: NativeDataset, images: LabelledImages): Dataset {
-    const { name, labels, shape, classes } = images
+    const { name, labels, images: bytes, shape, classes } = images
     const shared = {
       handle,
       labels: labels.slice(),
+      bytes,
       fingerprint: fingerprint(images),
       shape,
       classes,
@@ -115,6 +118,31 @@ export class Dataset {
   }
 
   /**
+   * Pixels in [0,1] of the images from `start` to `end` (exclusive) of this view, as `Network.logits` takes them. They
+   * come from the array that the set was made of, which must not have been changed.
+   *
+   * @throws CoppiceError `ERR_DISPOSED` once it is disposed.
+   */
+  pixels(start = 0, end: number = this.length): Float32Array {
+    const { bytes, shape } = this.shared
+    if (this.disposed || bytes === undefined) {
+      throw new CoppiceError(
+        'ERR_DISPOSED',
+        `data set "${this.name}" was disposed; create it again to use it`,
+      )
+    }
+    const size = shape[0] * shape[1] * shape[2]
+    const chosen = this.indices.subarray(start, end)
+    const pixels = new Float32Array(chosen.length * size)
+    chosen.forEach((index, place) => {
+      for (let pixel = 0; pixel < size; pixel++) {
+        pixels[place * size + pixel] = (bytes[index * size + pixel] ?? 0) / 255
+      }
+    })
+    return pixels
+  }
+
+  /**
    * The first `count` images.
    *
    * @throws CoppiceError if there are fewer.
@@ -165,6 +193,7 @@ export class Dataset {
 
   /** Frees the memory of the whole set at once, also that of its other views. Idempotent. */
   dispose(): void {
+    this.shared.bytes = undefined
     this.shared.handle.dispose()
   }
 

@@ -1,0 +1,252 @@
+/**
+ * The benchmark of inference engines: a pruned network against three dense ones, which are libtorch in the same type,
+ * libtorch at its best, and a narrower network of equal multiply-accumulates. Every trial is a process of its own; the
+ * sides take turns, one trial each; the tuning cache starts empty.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { EngineStage } from '../../bindings/native.js'
+import { describeNetwork } from '../networks/describe.js'
+import { Network } from '../networks/network.js'
+import type { NetworkSpec } from '../networks/spec.js'
+import { remainingMacs, sparsity } from '../pruning/sparsity.js'
+import { fileLayout, type Model, readModel } from '../runs/checkpoint.js'
+import type { Dtype } from '../sparse/compile.js'
+import { narrowerNetwork } from './narrower.js'
+import { runTrial } from './runTrial.js'
+import { type Times, timesOf } from './statistics.js'
+import { structureOf } from './structureOf.js'
+import { arithmeticOf, type TrialRequest, type TrialResult } from './trial.js'
+
+export interface BenchOptions {
+  batches: readonly number[]
+  dtypes: readonly Dtype[]
+  threads: number
+  /** Processes a side. */
+  trials: number
+  /** About how long each trial runs warm, and again flushed. */
+  seconds: number
+  /** Measures the engine's stages. */
+  layers: boolean
+  /** The dense network that a model came from: a model file. Needed where the model was compacted. */
+  dense?: string | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
+}
+
+/** What one side took. */
+export interface SideResult {
+  /** The program that ran, one of libtorch's for the dense sides. */
+  program: string
+  /** For a batch, in seconds. */
+  warm: Times
+  /** With the caches emptied before each run. */
+  flushed: Times
+  /** Of the first trial, with an empty tuning cache, and of the last one. */
+  compileSeconds: { first: number; cached: number }
+  /** Packed weights and activations as the engine counts them, and the process's peak. */
+  bytes: number
+  residentBytes: number
+}
+
+/** How many times faster the engine is: dense median / engine median. Below 1 it loses. */
+export interface Ratios {
+  warm: number
+  flushed: number
+}
+
+export interface BenchRow {
+  batch: number
+  dtype: Dtype
+  engine: SideResult
+  /** Against libtorch in the same type; for fp16, which has no dense program, in bf16. */
+  sameType: { side: SideResult; ratios: Ratios }
+  /** Against libtorch at its best: fp32 or bf16, whatever is faster. */
+  best: { side: SideResult; ratios: Ratios }
+  /** Against a narrower dense network of about as many multiply-accumulates, in any type that the engine may use. */
+  equalMacs: { side: SideResult; ratios: Ratios; macs: number } | null
+  layers?: LayerRow[]
+}
+
+export interface LayerRow extends EngineStage {
+  /** Multiply-adds that are left, done in a second, as a fraction of the peak of all threads. */
+  peakFraction: number
+}
+
+export interface ModelResult {
+  model: string
+  network: string
+  /** `unstructured`, `filter`, `v32x2` …, or `dense`. */
+  structure: string
+  /** Fraction of prunable weights that are zero. */
+  sparsity: number
+  /** Multiply-accumulates for one image: of the dense network, and what is left. */
+  denseMacs: number
+  macs: number
+  rows: BenchRow[]
+}
+
+/**
+ * @param path Model file.
+ * @throws CoppiceError for files that are no models; the signal's reason when aborted
+ */
+export async function benchSparse(path: string, name: string, options: BenchOptions): Promise<ModelResult> {
+  const scratch = await mkdtemp(join(tmpdir(), 'coppice-bench-'))
+  try {
+    const facts = await readFacts(path, options.dense)
+    const narrower = narrowerNetwork(facts.denseSpec, facts.macs)
+    const narrow = narrower && join(scratch, 'narrower.safetensors')
+    if (narrower !== undefined && narrow !== undefined) {
+      const network = await Network.create(narrower)
+      await network.save(narrow)
+      network.dispose()
+    }
+    const equal =
+      narrower === undefined || narrow === undefined
+        ? undefined
+        : { path: narrow, macs: describeNetwork(narrower).macs }
+    const place = { scratch, path, dense: options.dense ?? path, equal }
+    const rows: BenchRow[] = []
+    const cases = options.dtypes.flatMap((dtype) => options.batches.map((batch) => ({ dtype, batch })))
+    for (const [index, { dtype, batch }] of cases.entries()) {
+      const progress = (done: number, total: number) =>
+        options.onProgress?.({
+          label: `${name}, batch ${batch}, ${dtype}`,
+          done: index * total + done,
+          total: cases.length * total,
+        })
+      rows.push(await benchRow(place, dtype, batch, options, progress))
+    }
+    const { network, structure, sparsity: zero, denseMacs, macs } = facts
+    return { model: name, network, structure, sparsity: zero, denseMacs, macs, rows }
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+const readFacts = async (path: string, dense: string | undefined) => {
+  const model = await readModel(path)
+  const whole = dense === undefined ? undefined : await readModel(dense)
+  const denseSpec: NetworkSpec = (whole ?? model).spec
+  const layout = parametersOf(model)
+  const macs = remainingMacs(model.spec, layout, model.mask)
+  const denseMacs = describeNetwork(denseSpec).macs
+  const structure = structureOf(model.spec, layout, model.mask)
+  return {
+    network: denseSpec.name,
+    // A compacted model has nothing pruned, but fewer multiply-accumulates than the network it came from.
+    structure: structure === 'dense' && macs < denseMacs ? 'filter' : structure,
+    sparsity: sparsity(model.mask, layout),
+    ...{ denseSpec, denseMacs, macs },
+  }
+}
+
+const parametersOf = ({ spec }: Model) => fileLayout(spec).filter(({ arena }) => arena === 'parameters')
+
+interface Place {
+  scratch: string
+  path: string
+  dense: string
+  equal: { path: string; macs: number } | undefined
+}
+
+const benchRow = async (
+  { scratch, path, dense, equal }: Place,
+  dtype: Dtype,
+  batch: number,
+  { trials, threads, seconds, layers, signal }: BenchOptions,
+  onProgress: (done: number, total: number) => void,
+): Promise<BenchRow> => {
+  const common = { batch, threads, seconds, layers: false }
+  // fp16 has no dense program of its own; bf16 is what has as many bits.
+  const same: Dtype = dtype === 'fp16' ? 'bf16' : dtype
+  const requests = new Map<string, TrialRequest>([
+    ['engine', { ...common, model: path, candidates: 'all', dtype, layers }],
+    ['best', { ...common, model: dense, candidates: 'dense', dtype: 'bf16' }],
+    ...(same === 'fp32'
+      ? [['same', { ...common, model: dense, candidates: 'dense', dtype: same }] as const]
+      : []),
+    ...(equal
+      ? [['equal', { ...common, model: equal.path, candidates: 'dense', dtype: same }] as const]
+      : []),
+  ])
+  const found = new Map<string, TrialResult[]>([...requests.keys()].map((side) => [side, []]))
+  const order = [...requests.entries()]
+  let done = 0
+  for (let trial = 0; trial < trials; trial++) {
+    for (const [side, request] of order) {
+      onProgress(done++, trials * order.length)
+      found.get(side)?.push(await runTrial(request, { cache: join(scratch, 'cache'), signal }))
+    }
+    order.push(...order.splice(0, 1))
+  }
+  const side = (name: string): SideResult => sideOf(found.get(name) ?? [])
+  const engine = side('engine')
+  const best = side('best')
+  const sameType = same === 'fp32' ? side('same') : within(best, found.get('best') ?? [], same)
+  const against = (other: SideResult) => ({ side: other, ratios: ratiosOf(engine, other) })
+  const profiled = found.get('engine')?.at(-1)
+  return {
+    ...{ batch, dtype, engine },
+    sameType: against(sameType),
+    best: against(best),
+    equalMacs: equal ? { ...against(side('equal')), macs: equal.macs } : null,
+    ...(profiled?.stages && { layers: layerRows(profiled, profiled.stages, batch, threads) }),
+  }
+}
+
+const sideOf = (results: readonly TrialResult[]): SideResult => {
+  const [first] = results
+  const last = results.at(-1)
+  if (first === undefined || last === undefined) throw new Error('a side without trials')
+  return {
+    program: mostFrequent(results.map(({ program }) => program)),
+    warm: timesOf(results.flatMap(({ warm }) => warm)),
+    flushed: timesOf(results.flatMap(({ flushed }) => flushed)),
+    compileSeconds: { first: first.compileSeconds, cached: last.compileSeconds },
+    bytes: Math.max(...results.map(({ bytes }) => bytes)),
+    residentBytes: Math.max(...results.map(({ residentBytes }) => residentBytes)),
+  }
+}
+
+/** Of dense programs the best one of a type, which need not be the best of all: then as it was when they competed. */
+const within = (best: SideResult, results: readonly TrialResult[], dtype: Dtype): SideResult => {
+  if (arithmeticOf(best.program) === dtype) return best
+  const fastest = results.flatMap(({ candidates }) =>
+    candidates
+      .filter(({ name }) => arithmeticOf(name) === dtype)
+      .sort((a, b) => a.seconds - b.seconds)
+      .slice(0, 1),
+  )
+  if (fastest.length === 0) return best
+  const times = timesOf(fastest.map(({ seconds }) => seconds))
+  return { ...best, program: mostFrequent(fastest.map(({ name }) => name)), warm: times, flushed: times }
+}
+
+const ratiosOf = (engine: SideResult, dense: SideResult): Ratios => ({
+  warm: dense.warm.median / engine.warm.median,
+  flushed: dense.flushed.median / engine.flushed.median,
+})
+
+const mostFrequent = (names: readonly string[]): string => {
+  const count = (name: string) => names.filter((other) => other === name).length
+  return names.toSorted((a, b) => count(b) - count(a))[0] ?? ''
+}
+
+const layerRows = (
+  { program, peak = Number.NaN }: TrialResult,
+  stages: readonly EngineStage[],
+  batch: number,
+  threads: number,
+): LayerRow[] => {
+  const images = profiledImages(program, batch)
+  return stages.map((stage) => ({
+    ...stage,
+    peakFraction: (stage.macs * images) / stage.seconds / (peak * threads),
+  }))
+}
+
+/** A program of two parts is only profiled in its first, which takes what fills vectors of images. */
+const profiledImages = (program: string, batch: number): number =>
+  program.includes(' and ') ? batch - (batch % (program.includes('fp16') ? 32 : 16)) : batch

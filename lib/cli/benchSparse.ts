@@ -1,0 +1,171 @@
+/** `coppice bench sparse MODEL…`: three ratios, always together; cases that lose are printed as such. */
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { addon, binding } from '../../bindings/load.js'
+import { type AccuracyRow, measureAccuracy } from '../benchmark/accuracy.js'
+import { benchSparse, type ModelResult } from '../benchmark/sparse.js'
+import { CoppiceError, invalid } from '../errors.js'
+import { type Attack, parseAttack, pgd } from '../evaluation/attack.js'
+import { chartSvg } from '../report/chart.js'
+import { speedChart } from '../report/speedChart.js'
+import { fileError, makeFolder } from '../runs/files.js'
+import { writeJson } from '../runs/json.js'
+import type { Dtype } from '../sparse/compile.js'
+import { version } from '../version.js'
+import { batchesFlag, distinct, dtypesFlag } from './benchFlags.js'
+import { type BenchReport, benchText } from './benchText.js'
+import { integerFlag, numberFlag, testImages } from './flags.js'
+import { modelFiles } from './models.js'
+import { interruptible, note, printResult } from './output.js'
+import { type ProgressDisplay, progressDisplay } from './progress.js'
+
+interface Flags {
+  batches: number[]
+  dtype: Dtype[]
+  threads?: number
+  trials: number
+  seconds: number
+  dense?: string
+  layers?: boolean
+  data?: string
+  images: number
+  attack?: string
+  output?: string
+  json?: boolean
+}
+
+const BATCHES = [1, 3, 16, 64, 65, 256]
+
+export const benchSparseCommand = (): Command =>
+  new Command('sparse')
+    .description(
+      'time pruned networks against dense libtorch in the same type, dense libtorch at its best, and a dense network of equal MACs',
+    )
+    .argument('<model...>', 'model files, or runs (all models they kept but the dense one)')
+    .option('--batches <list>', 'batch sizes', batchesFlag, BATCHES)
+    .option('--dtype <list>', 'fp32, bf16, fp16: the least precise arithmetic allowed', dtypesFlag, ['fp32'])
+    .option('--threads <n>', 'CPU threads (default: all)', integerFlag(1))
+    .option('--trials <n>', 'processes a side', integerFlag(1), 3)
+    .option('--seconds <s>', 'about how long a trial runs, warm and again flushed', numberFlag, 0.5)
+    .option('--dense <model>', 'the dense network that compacted models came from')
+    .option('--layers', 'a table of every layer, with the fraction of the measured peak')
+    .option(
+      '--data <set>',
+      'measure accuracy too: builtin, a folder with the CIFAR-10 files, or an .npz file',
+    )
+    .option('--images <n>', 'of --data, the first n test images', integerFlag(1), 1000)
+    .option('--attack <name>', 'of --data, the attack on the fp32 network (default: pgd10)')
+    .option('-o, --output <dir>', 'folder for results.json and speed.svg')
+    .option('--json', 'print JSON')
+    .action(async (names: string[], flags: Flags) => {
+      const attack = flags.attack === undefined ? pgd() : parseAttack(flags.attack)
+      if (!(flags.seconds > 0)) throw invalid('--seconds: must be greater than 0')
+      await requireFree(flags.output)
+      const files = await filesOf(names)
+      const [dense, ...more] = flags.dense === undefined ? [] : await modelFiles(flags.dense)
+      if (more.length > 0)
+        throw invalid(`--dense: ${flags.dense} is a run with several models; name one file`)
+      const threads = flags.threads ?? addon().getThreads()
+      const display = progressDisplay('trials')
+      try {
+        const report = await interruptible(
+          () => 'nothing was kept',
+          async (signal): Promise<BenchReport> => {
+            const models: ModelResult[] = []
+            for (const [index, { name, path }] of files.entries()) {
+              models.push(
+                await benchSparse(path, name, {
+                  ...{ batches: distinct(flags.batches), dtypes: distinct(flags.dtype), threads, signal },
+                  ...{ trials: flags.trials, seconds: flags.seconds, layers: flags.layers === true },
+                  dense: dense?.path,
+                  onProgress: (progress) => show(display, progress, index, files.length),
+                }),
+              )
+            }
+            const accuracies = await accuracyOf(files, { ...flags, threads, attack, signal }, display)
+            return { ...environment(threads, flags), models, ...(accuracies && { accuracies, attack }) }
+          },
+        )
+        display.stop()
+        if (flags.output !== undefined) await keep(flags.output, report)
+        printResult(flags.json, report, () => benchText(report))
+      } finally {
+        display.stop()
+      }
+    })
+
+const filesOf = async (names: readonly string[]) => {
+  const files = []
+  for (const name of names) {
+    const found = await modelFiles(name)
+    files.push(...found.filter((file) => found.length === 1 || file.name !== 'dense'))
+  }
+  return files
+}
+
+const requireFree = async (folder: string | undefined): Promise<void> => {
+  if (folder === undefined) return
+  const taken = ['results.json', 'speed.svg'].find((file) => existsSync(join(folder, file)))
+  if (taken !== undefined) {
+    throw new CoppiceError('ERR_FILE', `${join(folder, taken)} exists already; choose another folder with -o`)
+  }
+  await makeFolder(folder).catch((error) => {
+    throw fileError('cannot make the folder', folder, error)
+  })
+}
+
+const show = (
+  display: ProgressDisplay,
+  { label, done, total }: { label: string; done: number; total: number },
+  index: number,
+  of: number,
+): void => display.update({ label, done, total, fraction: (index + done / total) / of })
+
+const environment = (threads: number, { trials, seconds }: Flags) => ({
+  command: `coppice ${process.argv.slice(2).join(' ')}`,
+  coppice: version,
+  libtorch: binding().torch,
+  cpu: cpus()[0]?.model.trim() ?? 'unknown CPU',
+  simd: addon().info().cpuCapability,
+  ...{ threads, trials, seconds },
+})
+
+const accuracyOf = async (
+  files: readonly { name: string; path: string }[],
+  flags: Omit<Flags, 'attack'> & { threads: number; attack: Attack; signal: AbortSignal },
+  display: ProgressDisplay,
+): Promise<AccuracyRow[] | undefined> => {
+  if (flags.data === undefined) return undefined
+  const dataset = await testImages(flags.data, 'cpu')
+  if (flags.images > dataset.length)
+    note(`--images: ${dataset.name} has only ${dataset.length} images; all are used`)
+  const { dtype: types, threads, attack, signal } = flags
+  const rows: AccuracyRow[] = []
+  for (const [index, { name, path }] of files.entries()) {
+    rows.push(
+      ...(await measureAccuracy(path, name, dataset, {
+        ...{ threads, attack, signal, dtypes: distinct(types), batch: typicalBatch(flags.batches) },
+        images: Math.min(flags.images, dataset.length),
+        onProgress: (progress) => show(display, progress, index, files.length),
+      })),
+    )
+  }
+  dataset.dispose()
+  return rows
+}
+
+/** 64 where it is timed, else the largest batch that is. */
+const typicalBatch = (batches: readonly number[]): number =>
+  batches.includes(64) ? 64 : Math.max(...batches)
+
+const keep = async (folder: string, report: BenchReport): Promise<void> => {
+  await writeJson(join(folder, 'results.json'), report)
+  const svg = await chartSvg(speedChart(report.models, `${report.cpu}, ${report.threads} threads`))
+  await writeFile(join(folder, 'speed.svg'), svg).catch((error) => {
+    throw fileError('cannot write', join(folder, 'speed.svg'), error)
+  })
+  note(`kept in ${folder}: results.json, speed.svg`)
+}

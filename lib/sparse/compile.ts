@@ -1,0 +1,114 @@
+/** Makes an inference engine of a network: the fastest of several programs, found by measuring each on this machine. */
+import { z } from 'zod'
+import { addon } from '../../bindings/load.js'
+import { invalid } from '../errors.js'
+import { settle } from '../jobs.js'
+import type { Network } from '../networks/network.js'
+import { choice, integer, parse, strict } from '../schemas.js'
+import { addToCache, type OnWarning, readCache } from './cache.js'
+import { SparseEngine } from './engine.js'
+
+/** Types of arithmetic, the most precise first. */
+export const dtypes = ['fp32', 'bf16', 'fp16'] as const
+
+/**
+ * The least precise arithmetic that an engine may use for weights and activations; sums are in fp32 (in fp16, partial
+ * sums are not). With `bf16` and `fp16` programs in fp32 compete too.
+ */
+export type Dtype = (typeof dtypes)[number]
+
+/** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
+export type Candidates = 'all' | 'dense' | 'sparse'
+
+/** Which of the CPU's instructions are used. */
+export type Instructions = 'best' | 'portable' | 'imitated'
+
+/** How an engine is made. */
+export interface CompileOptions {
+  /** Images that come together, from 1 to 65,536; any other number works too, less fast. */
+  batch: number
+  /** Default `fp32`. */
+  dtype?: Dtype | undefined
+  /** Where it runs: the network's device, which is the default. */
+  device?: string | undefined
+  /** CPU threads; default: as many as training and evaluation use. */
+  threads?: number | undefined
+  /** Default `all`, but `dense` for a network without a zero weight: there is nothing to skip. */
+  candidates?: Candidates | undefined
+  /**
+   * Default `best`: what this CPU has. For checks, and slow: `portable`, what any x86-64 CPU runs, fp16 imitated;
+   * `imitated`: the same, and what AMX would do with bf16.
+   */
+  instructions?: Instructions | undefined
+  signal?: AbortSignal | undefined
+  /** Takes warnings about the tuning cache; default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning
+}
+
+/** Native code takes no larger batches. */
+const LARGEST_BATCH = 65_536
+
+const schema = strict({
+  batch: integer(1).max(LARGEST_BATCH, `must be at most ${LARGEST_BATCH}; run larger sets in parts`),
+  dtype: choice(dtypes).default('fp32'),
+  device: z.string('expected cpu, cuda or cuda:1').optional(),
+  threads: integer(1).max(1024, 'must be at most 1024').optional(),
+  candidates: choice(['all', 'dense', 'sparse']).optional(),
+  instructions: choice(['best', 'portable', 'imitated']).default('best'),
+})
+
+/**
+ * Compiles a network, as it is now, for inference: batch norm is folded, what follows a layer element by element is
+ * fused into it, the weights that are left are packed, and for every layer the fastest of several kernels is measured;
+ * then whole programs are, libtorch's dense ones among them, so that the engine is not slower than dense.
+ *
+ * What was measured is kept for the next time, see `COPPICE_CACHE`; a cache that cannot be used is rebuilt.
+ *
+ * @throws CoppiceError `ERR_INVALID_ARGUMENT` for wrong options and networks that are not in float32;
+ * `ERR_DISPOSED`; the signal's reason when aborted.
+ */
+export async function compile(network: Network, options: CompileOptions): Promise<SparseEngine> {
+  const { signal, onWarning, ...rest } = options
+  const { batch, dtype, device, threads, candidates, instructions } = parse(schema, rest, 'compile')
+  requireSameDevice(device, network)
+  if (network.type !== 'float32') {
+    throw invalid(`compile: "${network.name}" is of type ${network.type}; engines need float32 networks`)
+  }
+  const density = await weightsLeft(network)
+  const compete = candidates ?? (density === 1 ? 'dense' : 'all')
+  const known = await readCache('tuning', z.string(), onWarning)
+  const request = {
+    ...{ batch, type: dtype, threads: threads ?? addon().getThreads(), instructions },
+    dense: compete !== 'sparse',
+    sparse: compete !== 'dense',
+    tuning: known,
+  }
+  const handle = await settle(() => addon().compile(network.handle, request), signal)
+  const fresh = Object.entries(handle.tuning).filter(([key, value]) => known[key] !== value)
+  await addToCache('tuning', z.string(), Object.fromEntries(fresh), onWarning)
+  return new SparseEngine(handle, {
+    ...{ name: network.name, input: network.spec.input, classes: network.classes, density },
+    ...{ batch, dtype, threads: request.threads, candidates: compete, tuned: fresh.length },
+  })
+}
+
+/** An engine runs where its network is. */
+const requireSameDevice = (device: string | undefined, network: Network): void => {
+  if (device === undefined || device === network.device) return
+  throw invalid(
+    `compile.device: "${network.name}" is on ${network.device}, and an engine runs where its network is; ` +
+      `load it with device: '${device}'`,
+  )
+}
+
+/** Fraction of the convolution and linear weights that are not zero, masked or not. */
+const weightsLeft = async (network: Network): Promise<number> => {
+  const parameters = await settle(() => network.handle.read('parameters'))
+  let [total, left] = [0, 0]
+  for (const { offset, size, prunable } of network.parameterLayout) {
+    if (!prunable) continue
+    total += size
+    for (let index = offset; index < offset + size; index++) if (parameters[index] !== 0) left++
+  }
+  return total === 0 ? 1 : left / total
+}

@@ -1,0 +1,178 @@
+/** Accuracy of an engine: on images as they are, and on adversarial examples crafted against the network it came from. */
+import { addon } from '../../bindings/load.js'
+import type { Floats } from '../../bindings/native.js'
+import type { Dataset } from '../data/dataset.js'
+import { invalid } from '../errors.js'
+import { type Attack, attackSchema } from '../evaluation/attack.js'
+import { type Proportion, proportion } from '../evaluation/wilson.js'
+import { hash32 } from '../hash.js'
+import { settle } from '../jobs.js'
+import { defaultPrecision, type Network } from '../networks/network.js'
+import { integer, parse, strict } from '../schemas.js'
+import { largest, type SparseEngine } from './engine.js'
+
+export interface EvaluateEngineOptions {
+  /** The network that the engine was compiled from, in full precision: adversarial examples are crafted against it. */
+  network?: Network | undefined
+  /** How; needs `network`. Without it only benign accuracy is measured. */
+  attack?: Attack | undefined
+  /** Only the first so many images; default all. */
+  images?: number | undefined
+  /** Images at once; default: the engine's batch, or a multiple of it near 250. */
+  batchSize?: number | undefined
+  /** Key of the attack's random starts; default 0. */
+  seed?: number | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
+}
+
+export interface EngineEvaluation {
+  /** Images evaluated. */
+  n: number
+  /** Benign accuracy. */
+  accuracy: Proportion
+  /** Right on the image and on the adversarial example crafted against the full-precision network. */
+  era?: Proportion
+  /** The same of the network itself, on the same examples. */
+  network?: { accuracy: Proportion; era?: Proportion }
+  /** With `network`: images that it and the engine classify differently, as they are. */
+  changed?: number
+  /** With `network`: ‖engine's logits − network's logits‖ / ‖network's logits‖ over all images as they are. */
+  logitsError?: number
+  /** The engine's class of each image. */
+  predictions: Int32Array
+}
+
+const schema = strict({
+  attack: attackSchema.optional(),
+  images: integer(1).optional(),
+  batchSize: integer(1).optional(),
+  seed: integer(0).default(0),
+})
+
+/**
+ * Evaluates an engine on images, and beside it the network that it was compiled from. As in `evaluate`, an image counts
+ * for ERA only if it is right both as it is and under attack.
+ *
+ * @throws CoppiceError for wrong options, images of another shape, an attack without a network; the signal's reason
+ * when aborted, which takes effect within one batch
+ */
+export async function evaluateEngine(
+  engine: SparseEngine,
+  dataset: Dataset,
+  options: EvaluateEngineOptions = {},
+): Promise<EngineEvaluation> {
+  const { network, signal, onProgress, ...rest } = options
+  const settings = parse(schema, rest, 'evaluateEngine')
+  const { attack, seed } = settings
+  const n = settings.images ?? dataset.length
+  if (n > dataset.length) {
+    throw invalid(
+      `evaluateEngine.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`,
+    )
+  }
+  if (attack !== undefined && network === undefined) {
+    throw invalid('evaluateEngine.network: an attack needs the network that the engine was compiled from')
+  }
+  requireShape(engine, dataset)
+  const { batch, classes } = engine.facts
+  const batchSize = settings.batchSize ?? batch * Math.max(1, Math.floor(250 / batch))
+  const own = tallies()
+  const reference = tallies()
+  const predictions = new Int32Array(n)
+  let [changed, difference, norm] = [0, 0, 0]
+  const labels = dataset.labels
+  for (let start = 0; start < n; start += batchSize) {
+    const end = Math.min(n, start + batchSize)
+    const images = dataset.pixels(start, end)
+    const expected = labels.subarray(start, end)
+    const logits = await engine.run(images, { signal })
+    const classified = largest(logits, classes)
+    predictions.set(classified, start)
+    const right = own.benign(classified, expected)
+    if (network !== undefined) {
+      const exact = await logitsOf(network, images, signal)
+      const exactly = largest(exact, classes)
+      const exactlyRight = reference.benign(exactly, expected)
+      exact.forEach((logit, index) => {
+        difference += (logit - (logits[index] ?? Number.NaN)) ** 2
+        norm += logit ** 2
+      })
+      changed += exactly.filter((label, index) => label !== classified[index]).length
+      if (attack !== undefined) {
+        const place = { attack, seed: hash32(seed, start), signal }
+        const found = await adversarialExamples(network, images, expected, place)
+        own.robust(await engine.predict(found.images, { signal }), expected, right)
+        reference.robust(found.predictions, expected, exactlyRight)
+      }
+    }
+    onProgress?.({ samples: end, totalSamples: n })
+  }
+  return {
+    n,
+    ...own.result(n, attack !== undefined),
+    ...(network && {
+      network: reference.result(n, attack !== undefined),
+      changed,
+      logitsError: norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm),
+    }),
+    predictions,
+  }
+}
+
+/**
+ * The strongest adversarial examples that an attack finds against a network in full precision, and its predictions on
+ * them.
+ */
+export const adversarialExamples = (
+  network: Network,
+  images: Floats,
+  labels: ArrayLike<number>,
+  options: { attack: Attack; seed?: number; signal?: AbortSignal | undefined },
+): Promise<{ images: Floats; losses: Floats; predictions: Int32Array }> => {
+  const { attack, seed = 0, signal } = options
+  const precision = defaultPrecision(network)
+  return settle(
+    () =>
+      addon().attack(
+        network.handle,
+        { images, labels: Int32Array.from(labels) },
+        { attack: parse(attackSchema, attack, 'attack'), start: null, folded: true, precision, seed },
+      ),
+    signal,
+  )
+}
+
+const logitsOf = (network: Network, images: Floats, signal: AbortSignal | undefined): Promise<Floats> =>
+  settle(
+    () => addon().forward(network.handle, images, { precision: defaultPrecision(network), training: false }),
+    signal,
+  )
+
+const requireShape = ({ facts }: SparseEngine, { name, shape }: Dataset): void => {
+  if (`${facts.input}` === `${shape}`) return
+  throw invalid(
+    `the engine of "${facts.name}" takes images of ${facts.input.join('×')}, but those of ${name} are ${shape.join('×')}`,
+  )
+}
+
+/** Counts of what was right. */
+const tallies = () => {
+  let [benign, robust] = [0, 0]
+  const right = (predictions: Int32Array, labels: Uint8Array) =>
+    Array.from(predictions, (prediction, index) => prediction === labels[index])
+  return {
+    benign: (predictions: Int32Array, labels: Uint8Array): boolean[] => {
+      const hits = right(predictions, labels)
+      benign += hits.filter(Boolean).length
+      return hits
+    },
+    robust: (predictions: Int32Array, labels: Uint8Array, before: readonly boolean[]): void => {
+      robust += right(predictions, labels).filter((hit, index) => hit && before[index]).length
+    },
+    result: (n: number, attacked: boolean) => ({
+      accuracy: proportion(benign, n),
+      ...(attacked && { era: proportion(robust, n) }),
+    }),
+  }
+}
