@@ -303,10 +303,7 @@ export interface NativeSparseEngine {
   /** Logits [n, classes] of pixels in [0,1], [n, channels, height, width] flat. */
   run(images: Floats): NativeJob<Float32Array>
   /** Seconds of each run on all `images`, layout conversion included; `flush` empties the caches before each. */
-  time(
-    images: Floats,
-    options: { warmup: number; runs: number; flush: boolean },
-  ): NativeJob<Float64Array>
+  time(images: Floats, options: { warmup: number; runs: number; flush: boolean }): NativeJob<Float64Array>
   /** Runs once and measures each stage. */
   profile(images: Floats): NativeJob<EngineStage[]>
   dispose(): void

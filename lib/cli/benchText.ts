@@ -26,6 +26,7 @@ export const benchText = (report: BenchReport): string => {
     ...(accuracies && attack ? [...accuracyText(accuracies, attack), ''] : []),
     `${cpu}, ${threads} threads, libtorch ${libtorch}; ${trials} processes a side, taking turns; medians [95th percentiles].`,
     'Ratios are dense / engine: above 1 the engine is faster. Flushed: with the caches emptied before each run.',
+    "Dense programs are libtorch's, batch norm folded, channels last; prepacked: with oneDNN's layouts and fusions.",
   ].join('\n')
 }
 
@@ -48,7 +49,7 @@ const modelText = (model: ModelResult): string[] => {
         ...ratioCells(row, 'warm'),
         milliseconds(row.engine.flushed.median),
         ...ratioCells(row, 'flushed'),
-        row.engine.program,
+        short(row.engine.program),
       ]),
       [0, 2, 3, 4, 5, 6, 7, 8, 9, 10],
     ),
@@ -79,7 +80,7 @@ const modelText = (model: ModelResult): string[] => {
             ),
           ),
         ].join(', '),
-        [...new Set([sameType.side.program, best.side.program])].join(', '),
+        [...new Set([sameType.side.program, best.side.program].map(short))].join('; '),
       ]),
       [0, 2, 3, 4, 5],
     ),
@@ -162,6 +163,12 @@ const accuracyText = (rows: readonly AccuracyRow[], attack: Attack): string[] =>
   `Accuracy of what was timed; n = ${rows[0]?.n} test images, 95 % intervals. ERA under ${describeAttack(attack)} against the ` +
     "network in fp32. Changed: predictions other than fp32's.",
 ]
+
+/** Names of programs as a table has room for. */
+const short = (program: string): string =>
+  program
+    .replace(", libtorch with oneDNN's layouts and fusions", ', prepacked')
+    .replace(', libtorch', ', libtorch as it is')
 
 const milliseconds = (seconds: number): string => (1000 * seconds).toPrecision(3)
 const times = (ratio: number): string => `${ratio.toFixed(2)}×`

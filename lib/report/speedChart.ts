@@ -11,6 +11,16 @@ interface Point {
   against: string
 }
 
+const SAME = 'same type'
+const BEST = 'at its best'
+const COLOR = {
+  field: 'structure',
+  type: 'nominal',
+  title: 'structure',
+  scale: { scheme: 'tableau10' },
+  legend: { symbolType: 'circle' },
+} as const
+
 /** One panel for each batch, log scale; solid against libtorch in the same type, dashed against libtorch at its best. */
 export const speedChart = (models: readonly ModelResult[], machine: string): TopLevelSpec => {
   const dtypes = new Set(models.flatMap(({ rows }) => rows.map(({ dtype }) => dtype)))
@@ -19,8 +29,8 @@ export const speedChart = (models: readonly ModelResult[], machine: string): Top
     rows.flatMap(({ batch, dtype, sameType, best }) => {
       const place = { structure, panel: panel(batch, dtype), pruned: 100 * (1 - macs / denseMacs) }
       return [
-        { ...place, ratio: sameType.ratios.warm, against: 'dense, same type' },
-        { ...place, ratio: best.ratios.warm, against: 'dense at its best' },
+        { ...place, ratio: sameType.ratios.warm, against: SAME },
+        { ...place, ratio: best.ratios.warm, against: BEST },
       ]
     }),
   )
@@ -30,11 +40,12 @@ export const speedChart = (models: readonly ModelResult[], machine: string): Top
     type: 'quantitative',
     title: 'multiply-adds pruned, %',
     scale: { zero: false, padding: 12 },
+    axis: { tickCount: 5 },
   } as const
   const y = {
     field: 'ratio',
     type: 'quantitative',
-    title: 'times faster than libtorch',
+    title: 'times as fast as dense',
     scale: { type: 'log' },
     axis: { format: '~g', tickCount: 6 },
   } as const
@@ -56,29 +67,29 @@ export const speedChart = (models: readonly ModelResult[], machine: string): Top
           encoding: { y: { datum: 1 } },
         },
         {
-          mark: { type: 'line', point: { filled: true, size: 45 }, strokeWidth: 2 },
+          mark: { type: 'line', strokeWidth: 2 },
           encoding: {
             x,
             y,
-            color: {
-              field: 'structure',
-              type: 'nominal',
-              title: 'structure',
-              scale: { scheme: 'tableau10' },
-            },
+            color: COLOR,
             strokeDash: {
               field: 'against',
               type: 'nominal',
-              title: 'against',
+              title: 'against libtorch',
               scale: {
-                domain: ['dense, same type', 'dense at its best'],
+                domain: [SAME, BEST],
                 range: [
                   [1, 0],
                   [5, 4],
                 ],
               },
+              legend: { symbolType: 'stroke', symbolSize: 400, symbolStrokeColor: '#333' },
             },
           },
+        },
+        {
+          mark: { type: 'point', filled: true, size: 45, opacity: 1 },
+          encoding: { x, y, color: COLOR, detail: { field: 'against' } },
         },
       ],
     },

@@ -70,10 +70,9 @@ export const addToCache = async <Value>(
   try {
     await makeFolder(folder)
     // An unusable file was warned of when it was read.
-    const before = await readFile(path, 'utf8').then(
-      (text) => parse(kind, value, text),
-      () => ({}),
-    )
+    const before = await readFile(path, 'utf8')
+      .then((text) => parse(kind, value, text))
+      .catch(() => ({}))
     const { cpu, cpuHash, addon } = machine()
     const file = { format: `coppice-${kind}`, cpu, cpuHash, addon, entries: { ...before, ...entries } }
     await replaceFile(path, (handle) => handle.writeFile(`${JSON.stringify(file, null, 1)}\n`))

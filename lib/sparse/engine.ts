@@ -93,7 +93,7 @@ export class SparseEngine {
    *
    * @throws CoppiceError for another type, or a length that is not a whole number of images; `ERR_DISPOSED`.
    */
-  run(images: Floats, options: RunOptions = {}): Promise<Float32Array> {
+  async run(images: Floats, options: RunOptions = {}): Promise<Float32Array> {
     this.check(images)
     return settle(() => this.handle.run(images), options.signal)
   }

@@ -76,7 +76,7 @@ export const logitsError = async (
     let worst = 0
     for (const count of counts) {
       const images = noise(network, count, count)
-      const [expected, found] = [await network.logits(images), await engine.run(images)]
+      const [expected, found] = [Array.from(await network.logits(images)), await engine.run(images)]
       if (found.length !== expected.length) throw new Error(`${found.length} logits, not ${expected.length}`)
       const largest = expected.reduce((most, logit) => Math.max(most, Math.abs(logit)), 1e-3)
       const difference = expected.reduce(
@@ -96,9 +96,9 @@ export const logitsError = async (
 export const relativeError = async (network: Network, options: CompileOptions): Promise<number> => {
   const engine = await compile(network, options)
   const images = noise(network, options.batch)
-  const [expected, found] = [await network.logits(images), await engine.run(images)]
+  const [expected, found] = [Array.from(await network.logits(images)), await engine.run(images)]
   engine.dispose()
-  const norm = (values: ArrayLike<number>) => Math.hypot(...Array.from(values))
+  const norm = (values: readonly number[]) => Math.hypot(...values)
   return (
     norm(expected.map((logit, index) => logit - (found[index] ?? Number.NaN))) /
     Math.max(norm(expected), 1e-3)
