@@ -261,8 +261,11 @@ export interface CompileRequest {
   /** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
   dense: boolean
   sparse: boolean
-  /** Only kernels that any CPU runs (slow), imitated arithmetic included: for checks. */
-  portable: boolean
+  /**
+   * `best`: what this CPU has. For checks, and slow: `portable`, what any CPU runs, halves imitated; `imitated`: the
+   * same, and what AMX would do with bf16.
+   */
+  instructions: 'best' | 'portable' | 'imitated'
   /** What earlier engines measured on this machine; unusable entries are measured anew. */
   tuning: Record<string, string> | null
 }

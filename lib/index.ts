@@ -117,6 +117,7 @@ export {
   type EngineFacts,
   type EvaluateEngineOptions,
   evaluateEngine,
+  type Instructions,
   type LayerPrediction,
   type Prediction,
   type PredictOptions,

@@ -1,6 +1,5 @@
-// Writes results.json and results.md of bench/verify, and prints the table.
+// Writes the results of bench/verify as JSON and as a table, and prints that.
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 
 export const median = (numbers) => {
   const sorted = numbers.toSorted((a, b) => a - b)
@@ -74,10 +73,10 @@ const tried = (rows, side, name) =>
           .join('; ')}`,
   )
 
-/** `results`: command, hardware, epsilon, data and one row per weights and method. */
-export function report(folder, results) {
+/** `path` without the extensions .json and .md. `results`: command, hardware, epsilon, data and one row per weights and method. */
+export function report(path, results) {
   const { command, hardware, epsilon, data, rows } = results
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(`${path}.json`, `${JSON.stringify(results, null, 2)}\n`)
   const { coppice, lirpa } = rows[0]
   const versions = [
     `Coppice on torch ${coppice.torch}`,
@@ -104,6 +103,6 @@ ${lost.length === 0 ? praise : `Where Coppice is not ahead:\n${lost.map((l) => `
 Settings tried (ms an image):
 ${[...tried(rows, 'coppice', 'Coppice'), ...tried(rows, 'lirpa', 'auto_LiRPA'), ...tried(rows, 'kept', 'auto_LiRPA, memory kept')].join('\n')}
 `
-  writeFileSync(join(folder, 'results.md'), text)
+  writeFileSync(`${path}.md`, text)
   console.log(text)
 }

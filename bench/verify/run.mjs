@@ -1,10 +1,11 @@
 // Bounds of cifarLarge's margins, Coppice against auto_LiRPA: node bench/verify/run.mjs [--lirpa CHECKOUT]
 //   [--python PYTHON] [--data CIFAR-10] [--model NAME=FILE …] [--methods symbolic,crown,interval,crownIbp] [--images 8]
 //   [--batches 1,2,4,8] [--trials 3] [--threads 2] [--device cpu] [--memory 1024 (MiB)] [--epsilon 2/255] [--seed 0]
+//   [--name results]
 // Weights are random and those of the model files given, the same on both sides; without --lirpa Coppice runs alone.
 // Each trial is a process of its own. First every setting of a side is tried once; then the fastest of each side take
 // turns. auto_LiRPA runs as it is and with an allocator that keeps freed memory, which spares it most page faults.
-// Writes results.json and results.md beside this file.
+// Writes NAME.json and NAME.md beside this file.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -31,6 +32,7 @@ const { values: options } = parseArgs({
     memory: { type: 'string', default: '1024' },
     epsilon: { type: 'string', default: '2/255' },
     seed: { type: 'string', default: '0' },
+    name: { type: 'string', default: 'results' },
   },
 })
 const { python, device } = options
@@ -218,7 +220,7 @@ const command = `node bench/verify/run.mjs ${process.argv.slice(2).join(' ')}`
   .replace(/(--model \w+=)\S*\//g, '$1')
   .trim()
 const hardware = device === 'cpu' ? `${cpus()[0].model}, ${threads} threads` : device
-report(here, {
+report(join(here, options.name), {
   command,
   hardware,
   epsilon: options.epsilon,

@@ -20,6 +20,9 @@ export type Dtype = (typeof dtypes)[number]
 /** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
 export type Candidates = 'all' | 'dense' | 'sparse'
 
+/** Which of the CPU's instructions are used. */
+export type Instructions = 'best' | 'portable' | 'imitated'
+
 /** How an engine is made. */
 export interface CompileOptions {
   /** Images that come together, from 1 to 65,536; any other number works too, less fast. */
@@ -32,8 +35,11 @@ export interface CompileOptions {
   threads?: number | undefined
   /** Default `all`, but `dense` for a network without a zero weight: there is nothing to skip. */
   candidates?: Candidates | undefined
-  /** Only kernels that any x86-64 CPU runs (slow), arithmetic that it lacks imitated: for checks. Default false. */
-  portable?: boolean | undefined
+  /**
+   * Default `best`: what this CPU has. For checks, and slow: `portable`, what any x86-64 CPU runs, fp16 imitated;
+   * `imitated`: the same, and what AMX would do with bf16.
+   */
+  instructions?: Instructions | undefined
   signal?: AbortSignal | undefined
   /** Takes warnings about the tuning cache; default: Node's `process.emitWarning`. */
   onWarning?: OnWarning
@@ -48,7 +54,7 @@ const schema = strict({
   device: z.string('expected cpu').default('cpu'),
   threads: integer(1).max(1024, 'must be at most 1024').optional(),
   candidates: choice(['all', 'dense', 'sparse']).optional(),
-  portable: z.boolean('expected true or false').default(false),
+  instructions: choice(['best', 'portable', 'imitated']).default('best'),
 })
 
 /**
@@ -63,7 +69,7 @@ const schema = strict({
  */
 export async function compile(network: Network, options: CompileOptions): Promise<SparseEngine> {
   const { signal, onWarning, ...rest } = options
-  const { batch, dtype, device, threads, candidates, portable } = parse(schema, rest, 'compile')
+  const { batch, dtype, device, threads, candidates, instructions } = parse(schema, rest, 'compile')
   requireCpu(device, network)
   if (network.type !== 'float32') {
     throw invalid(`compile: "${network.name}" is of type ${network.type}; engines need float32 networks`)
@@ -72,7 +78,7 @@ export async function compile(network: Network, options: CompileOptions): Promis
   const compete = candidates ?? (density === 1 ? 'dense' : 'all')
   const known = await readCache('tuning', z.string(), onWarning)
   const request = {
-    ...{ batch, type: dtype, threads: threads ?? addon().getThreads(), portable },
+    ...{ batch, type: dtype, threads: threads ?? addon().getThreads(), instructions },
     dense: compete !== 'sparse',
     sparse: compete !== 'dense',
     tuning: known,

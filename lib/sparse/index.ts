@@ -1,5 +1,12 @@
 /** Inference of pruned networks that is really faster, and what pruning would gain before it is done. */
-export { type Candidates, type CompileOptions, compile, type Dtype, dtypes } from './compile.js'
+export {
+  type Candidates,
+  type CompileOptions,
+  compile,
+  type Dtype,
+  dtypes,
+  type Instructions,
+} from './compile.js'
 export { type EngineFacts, type RunOptions, SparseEngine, type TimeOptions } from './engine.js'
 export {
   adversarialExamples,

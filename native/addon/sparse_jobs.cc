@@ -21,6 +21,14 @@ Arithmetic read_arithmetic(const Reader& type) {
   type.refuse("fp32, bf16 or fp16");
 }
 
+sparse::Instructions read_instructions(const Reader& instructions) {
+  const std::string name = instructions.text();
+  if (name == "best") return sparse::Instructions::kBest;
+  if (name == "portable") return sparse::Instructions::kPortable;
+  if (name == "imitated") return sparse::Instructions::kImitated;
+  instructions.refuse("best, portable or imitated");
+}
+
 /// An object's properties, all of them strings.
 sparse::Tuning read_tuning(const Reader& tuning) {
   sparse::Tuning read;
@@ -131,7 +139,7 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   options.threads = static_cast<int>(request["threads"].integer(1, 1024));
   options.dense = request["dense"].flag();
   options.sparse = request["sparse"].flag();
-  options.portable = request["portable"].flag();
+  options.instructions = read_instructions(request["instructions"]);
   const auto tuning = std::make_shared<sparse::Tuning>(read_tuning(request["tuning"]));
   return start_job(
       info.Env(), network->device,

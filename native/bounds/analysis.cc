@@ -74,6 +74,10 @@ bool is_nonlinear(const Node& node) {
   return std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
 }
 
+bool is_weighted(const Node& node) {
+  return std::holds_alternative<Conv2d>(node.operation) || std::holds_alternative<Linear>(node.operation);
+}
+
 /// Whether an operation of type Reader takes the node as its (first) input.
 template <class Reader>
 bool is_read_by(const Graph& graph, int index) {
@@ -149,6 +153,7 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
                    const Interrupt& interrupt)
     : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}, {}},
       settings_(settings),
+      sizes_(network.sizes),
       interrupt_(interrupt),
       backward_inside_(settings.method != BoundMethod::kInterval &&
                        settings.method != BoundMethod::kCrownIbp),
@@ -157,6 +162,9 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
       exact_(network.graph.nodes.size()),
       mixed_(network.graph.nodes.size()),
       last_(network.graph.nodes.size()),
+      as_ball_(network.graph.nodes.size()),
+      growth_(network.graph.nodes.size()),
+      balls_(network.graph.nodes.size()),
       crossing_(at::zeros({}, box.lower.options().dtype(at::kDouble))) {
   const size_t count = network.graph.nodes.size();
   last_.back() = true;
@@ -173,7 +181,86 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
 }
 
 void Analysis::relax(int count) {
-  for (; next_ < count; ++next_) visit(next_);
+  choose_balls(count);
+  for (int index = 0; index < count; ++index) {
+    interrupt_.check();
+    if (as_ball_[index])
+      visit_ball(index);
+    else
+      visit(index);
+    forget_read(index);
+  }
+}
+
+void Analysis::choose_balls(int count) {
+  const std::vector<Node>& nodes = relaxed.graph.nodes;
+  std::vector<std::vector<int>> readers(count);
+  for (int index = 0; index < count; ++index)
+    for (const int input : nodes[index].inputs)
+      if (input != kImage) readers[input].push_back(index);
+  const auto each_reader = [&](int index, auto&& suits) {
+    return !readers[index].empty() && std::all_of(readers[index].begin(), readers[index].end(), suits);
+  };
+  const auto weighs = [&](int index) { return takes_balls(index) && is_weighted(nodes[index]); };
+  const auto flattens = [&](int index) { return std::holds_alternative<Flatten>(nodes[index].operation); };
+  const auto rectifies = [&](int index) { return std::holds_alternative<Relu>(nodes[index].operation); };
+
+  for (int index = count; index-- > 0;) {
+    if (flattens(index))
+      as_ball_[index] = each_reader(index, weighs);
+    else if (rectifies(index))
+      as_ball_[index] = each_reader(
+          index, [&](int reader) { return weighs(reader) || (flattens(reader) && as_ball_[reader]); });
+    else if (weighs(index))
+      // A ReLU overwrites what it reads.
+      as_ball_[index] =
+          readers[index].size() == 1 && rectifies(readers[index][0]) && as_ball_[readers[index][0]];
+    for (const int reader : readers[index]) {
+      const Growth growth =
+          weighs(reader) ? growth_before(relaxed.weights[reader], settings_.sound) : growth_[reader];
+      growth_[index].relative = std::max(growth_[index].relative, growth.relative);
+      growth_[index].absolute = std::max(growth_[index].absolute, growth.absolute);
+    }
+  }
+}
+
+void Analysis::visit_ball(int index) {
+  const Node& node = relaxed.graph.nodes[index];
+  const int input = node.inputs[0];
+  if (is_weighted(node)) {
+    balls_[index] = through(index);
+  } else if (std::holds_alternative<Flatten>(node.operation)) {
+    const Ball ball = ball_of(input, growth_[index]);
+    balls_[index] = {ball.centre.contiguous().flatten(1), ball.radius.contiguous().flatten(1)};
+  } else if (input != kImage && as_ball_[input]) {
+    neurons_ += static_cast<double>(balls_[input].centre.numel());
+    balls_[index] = rectified_ball(std::move(balls_[input]), growth_[index], &crossing_);
+  } else {
+    const Range& range = range_before(input);
+    balls_[index] = ball_around({at::relu(range.lower), at::relu(range.upper)}, growth_[index]);
+  }
+}
+
+Ball Analysis::through(int index) {
+  const NodeWeights& weights = relaxed.weights[index];
+  const Node& node = relaxed.graph.nodes[index];
+  return weighted_ball(node, weights, sizes_.empty() ? weights.weight.abs() : sizes_[index],
+                       ball_of(node.inputs[0], growth_before(weights, settings_.sound)), settings_.sound);
+}
+
+Ball Analysis::ball_of(int input, Growth growth) const {
+  return input != kImage && as_ball_[input] ? balls_[input] : ball_around(range_before(input), growth);
+}
+
+void Analysis::forget_read(int index) {
+  const std::vector<Node>& nodes = relaxed.graph.nodes;
+  for (const int input : nodes[index].inputs) {
+    if (input == kImage || !as_ball_[input]) continue;
+    const bool read_later = std::any_of(nodes.begin() + index + 1, nodes.end(), [&](const Node& node) {
+      return std::count(node.inputs.begin(), node.inputs.end(), input) > 0;
+    });
+    if (!read_later) balls_[input] = {};
+  }
 }
 
 bool Analysis::feeds_nonlinear(int index) const {
@@ -183,12 +270,9 @@ bool Analysis::feeds_nonlinear(int index) const {
 }
 
 void Analysis::visit(int index) {
-  interrupt_.check();
   const Node& node = relaxed.graph.nodes[index];
   const int input = node.inputs[0];
-  const bool mixes = std::holds_alternative<Conv2d>(node.operation) ||
-                     std::holds_alternative<Linear>(node.operation) ||
-                     std::holds_alternative<AveragePool2d>(node.operation);
+  const bool mixes = is_weighted(node) || std::holds_alternative<AveragePool2d>(node.operation);
   const bool nonlinear = is_nonlinear(node);
   exact_[index] =
       !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) && !(mixes && mixed(input));
@@ -211,7 +295,7 @@ void Analysis::count_underflow(int index) {
   const Node& node = relaxed.graph.nodes[index];
   const at::ScalarType type = relaxed.box.lower.scalar_type();
   for (const int input : node.inputs) {
-    const Range& range = input == kImage ? relaxed.box : relaxed.ranges[input];
+    const Range& range = range_before(input);
     // No input is larger than the largest; the sum over all of them is far too small to be worth a pass.
     const at::Tensor largest =
         at::maximum(range.lower.flatten(1).amin(1).abs(), range.upper.flatten(1).amax(1).abs())
@@ -225,8 +309,9 @@ void Analysis::count_underflow(int index) {
 
 Range Analysis::range_of(int index) {
   const Node& node = relaxed.graph.nodes[index];
+  if (is_weighted(node) && takes_balls(index)) return ends_of(through(index));
   std::vector<Range> inputs;
-  for (const int input : node.inputs) inputs.push_back(input == kImage ? relaxed.box : relaxed.ranges[input]);
+  for (const int input : node.inputs) inputs.push_back(range_before(input));
   if (std::holds_alternative<Relu>(node.operation)) {
     if (settings_.method != BoundMethod::kInterval) {
       const LowerSlope slope =

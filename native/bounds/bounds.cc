@@ -1,6 +1,9 @@
 #include "bounds/bounds.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+
+#include <algorithm>
 
 #include "bounds/alpha.h"
 #include "bounds/analysis.h"
@@ -34,10 +37,47 @@ Margins by_one_method(const BoundNetwork& network, const Range& box, const at::T
   return out;
 }
 
+/// Images whose interval bounds go through the network together: few enough to give every thread some, whose
+/// maps stay in its caches, and many enough for what each piece costs. However many threads there are, so
+/// that their number changes no bit.
+constexpr int64_t kImagesTogether = 16;
+
+/// Interval bounds of pieces of the batch, one to a thread: waking the others for every operation and waiting
+/// for them takes a fifth of the time. Without gradients.
+Margins by_pieces(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
+                  const BoundSettings& settings, const Interrupt& interrupt) {
+  const int64_t images = labels.size(0), size = kImagesTogether;
+  const int64_t count = (images + size - 1) / size;
+  std::vector<Margins> pieces(count);
+  at::parallel_for(0, count, 1, [&](int64_t first, int64_t last) {
+    const at::NoGradGuard no_grad;
+    for (int64_t piece = first; piece < last; ++piece) {
+      const int64_t begin = piece * size, here = std::min(size, images - begin);
+      const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, begin, here); };
+      pieces[piece] =
+          by_one_method(network, {part(box.lower), part(box.upper)}, part(labels), settings, interrupt);
+    }
+  });
+  Margins out;
+  std::vector<at::Tensor> lower, error;
+  for (int64_t piece = 0; piece < count; ++piece) {
+    const Margins& of = pieces[piece];
+    lower.push_back(of.lower);
+    if (of.error.defined()) error.push_back(of.error);
+    out.macs += of.macs;
+    out.unstable += of.unstable * static_cast<double>(of.lower.size(0)) / static_cast<double>(images);
+  }
+  out.lower = at::cat(lower);
+  if (!error.empty()) out.error = at::cat(error);
+  return out;
+}
+
 }  // namespace
 
 Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt) {
+  if (settings.method == BoundMethod::kInterval && box.lower.is_cpu() && !at::GradMode::is_enabled())
+    return by_pieces(network, box, labels, settings, interrupt);
   if (!settings.intersect || settings.method == BoundMethod::kInterval)
     return by_one_method(network, box, labels, settings, interrupt);
   // Lines from tighter ranges may be worse for some margins, so that the parts count as well.

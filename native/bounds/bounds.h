@@ -1,6 +1,7 @@
 // Bounds of a network over a box of images: of every value of a node, or of the margins between logits.
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bounds/backward.h"
 
@@ -26,14 +27,17 @@ struct BoundSettings {
 /// A network to bound, with its weights as they are or folded, prepared for many passes. Batch norm is in
 /// evaluation mode. Gradients flow to weights that require them, while they are recorded.
 struct BoundNetwork {
-  /// `method`: interval bounds need no packed weights.
+  /// `method`: interval bounds need no packed weights, only their magnitudes.
   BoundNetwork(const Graph& of, Weights with, BoundMethod method)
       : graph(of),
         weights(std::move(with)),
-        packed(method == BoundMethod::kInterval ? nullptr : pack(graph, weights)) {}
+        packed(method == BoundMethod::kInterval ? nullptr : pack(graph, weights)),
+        sizes(method == BoundMethod::kInterval && !at::GradMode::is_enabled() ? sizes_of(graph, weights)
+                                                                              : std::vector<at::Tensor>()) {}
   const Graph& graph;
   Weights weights;
   Packed packed;
+  std::vector<at::Tensor> sizes;  ///< |weight| of convolutions and linear nodes; empty where gradients flow
 };
 
 struct Margins {

@@ -10,6 +10,9 @@ namespace {
 /// bias.
 constexpr int64_t kSweepTerms = 16;
 
+/// Pixels are rounded to fp32, and so are the faces of a box by an attack, whatever the type here.
+constexpr double kOutward = 0x1p-22;
+
 /// Applies the node's linear map with the given weight and bias.
 at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   if (const auto* conv = std::get_if<Conv2d>(&node.operation))
@@ -32,40 +35,35 @@ Range widened(const Range& range, const at::Tensor& magnitudes, int64_t terms) {
   return {range.lower - error, range.upper + error};
 }
 
-/// By how much of its inputs' magnitude a radius grows before it goes through |weight|, so that it covers the
-/// rounding errors of centre and radius, its own among them: (1 − γ)·growth ≥ γ and some units to spare.
-double growth(int64_t terms, at::ScalarType type) {
-  const double gamma = rounding(terms, type);
-  return gamma < 0.1 ? 1.25 * gamma : std::numeric_limits<double>::infinity();
+/// |bias| as a map's channels see it, with what cancelled in it; undefined without a bias.
+at::Tensor bias_size(const NodeWeights& w) {
+  if (!w.bias.defined()) return {};
+  return w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
 }
 
-/// Convolution or linear: centre and radius (Gowal et al., 2018).
+int64_t terms_of(const NodeWeights& w) { return w.weight.numel() / w.weight.size(0) + kSweepTerms; }
+
+/// Whether two maps lie alike in memory, element by element, where the kernels can go through them.
+bool fit_kernels(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_cpu() && a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat &&
+         a.is_non_overlapping_and_dense() && a.strides() == b.strides();
+}
+
+/// Convolution or linear: centre and radius (Gowal et al., 2018). With gradients, or with magnitudes.
 Range weighted(const Node& node, const NodeWeights& w, const Range& in, bool sound, at::Tensor* magnitudes) {
   const at::Tensor centre = (in.lower + in.upper).mul_(0.5);
-  at::Tensor radius = (in.upper - in.lower).mul_(0.5);
+  const at::Tensor radius = (in.upper - in.lower).mul_(0.5);
   const at::Tensor size = w.weight.abs();
   const at::Tensor middle = affine(node, centre, w.weight, w.bias);
   if (!sound) return around(middle, affine(node, radius, size, {}));
 
-  const at::ScalarType type = size.scalar_type();
-  const int64_t terms = w.weight.numel() / w.weight.size(0) + kSweepTerms;
-  at::Tensor bias;
-  if (w.bias.defined()) {
-    bias = w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
-    if (middle.dim() == 4) bias = bias.view({-1, 1, 1});
-  }
-  if (!magnitudes) {
-    const double grown = growth(terms, type);
-    radius = radius.mul_(1 + grown).add_(centre.abs(), grown);
-    at::Tensor out = affine(node, radius, size, {}).add_(underflow(terms, type));
-    if (bias.defined()) out = out.add_(bias, rounding(terms, type));
-    return around(middle, out);
-  }
   const int64_t images = in.lower.size(0);
   const at::Tensor both = affine(node, at::cat({radius, magnitude(in)}), size, {});
-  *magnitudes = both.narrow(0, images, images);
-  if (bias.defined()) *magnitudes = *magnitudes + bias;
-  return around(middle, both.narrow(0, 0, images) + rounding_error(*magnitudes, terms));
+  at::Tensor largest = both.narrow(0, images, images);
+  if (at::Tensor bias = bias_size(w); bias.defined())
+    largest = largest + (middle.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
+  if (magnitudes) *magnitudes = largest;
+  return around(middle, both.narrow(0, 0, images) + rounding_error(largest, terms_of(w)));
 }
 
 /// x·scale + shift for each channel.
@@ -82,10 +80,16 @@ Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor&
 }  // namespace
 
 Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outward) {
+  if (fit_kernels(images, images) && !at::GradMode::is_enabled()) {
+    const Range box{at::empty_like(images), at::empty_like(images)};
+    faces_of_box(images.numel(), images.const_data_ptr<float>(), epsilon,
+                 outward && epsilon > 0 ? kOutward : 0, clip, box.lower.mutable_data_ptr<float>(),
+                 box.upper.mutable_data_ptr<float>());
+    return box;
+  }
   Range box{images - epsilon, images + epsilon};
   if (outward && epsilon > 0) {
-    // Pixels are rounded to fp32, and so are these faces by an attack, whatever the type here.
-    const at::Tensor error = (images.abs() + epsilon) * 0x1p-22;
+    const at::Tensor error = (images.abs() + epsilon) * kOutward;
     box = {box.lower - error, box.upper + error};
   }
   // An image may itself lie outside [0,1].
@@ -125,6 +129,69 @@ ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& w) {
   const at::Tensor moved = w.mean.to(at::kDouble) * scale;
   return {scale.to(type), (w.bias.to(at::kDouble) - moved).to(type),
           (moved.detach().abs() * cancellation(type)).to(type)};
+}
+
+std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights) {
+  std::vector<at::Tensor> sizes(graph.nodes.size());
+  for (size_t index = 0; index < sizes.size(); ++index) {
+    const Operation& op = graph.nodes[index].operation;
+    if (std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op))
+      sizes[index] = weights[index].weight.detach().abs();
+  }
+  return sizes;
+}
+
+/// With γ = rounding(terms), a radius r·(1 + g) + |c|·g goes through |weight| as at least (1 − γ) times what
+/// it should, and has to cover r, γ·|c|, and some units of rounding of both: g = 1.25·γ does, up to γ = 0.1.
+Growth growth_before(const NodeWeights& w, bool sound) {
+  if (!sound) return {};
+  const double gamma = rounding(terms_of(w), w.weight.scalar_type());
+  // Much more than centre and radius lose where they are flushed to zero, and no denormal number itself.
+  constexpr double kTiny = 0x1p-100;
+  return {gamma < 0.1 ? 1.25 * gamma : std::numeric_limits<double>::infinity(), kTiny};
+}
+
+Ball ball_around(const Range& range, Growth growth) {
+  const at::Tensor &lower = range.lower, &upper = range.upper;
+  if (fit_kernels(lower, upper)) {
+    const Ball out{at::empty_like(lower), at::empty_like(lower)};
+    centre_and_radius(lower.numel(), lower.const_data_ptr<float>(), upper.const_data_ptr<float>(), growth,
+                      out.centre.mutable_data_ptr<float>(), out.radius.mutable_data_ptr<float>());
+    return out;
+  }
+  const at::Tensor centre = (lower + upper).mul_(0.5), radius = (upper - lower).mul_(0.5);
+  return {centre, radius.mul_(1 + growth.relative).add_(centre.abs(), growth.relative).add_(growth.absolute)};
+}
+
+Ball weighted_ball(const Node& node, const NodeWeights& w, const at::Tensor& size, const Ball& in,
+                   bool sound) {
+  const at::Tensor middle = affine(node, in.centre, w.weight, w.bias);
+  at::Tensor spare;
+  if (sound) {
+    // What the bias needs for its rounding passes for a bias of the radius.
+    const at::Tensor bias =
+        w.bias.defined() ? bias_size(w) : at::zeros({w.weight.size(0)}, w.weight.options());
+    spare = bias.mul(growth_before(w, sound).relative).add_(underflow(terms_of(w), w.weight.scalar_type()));
+  }
+  return {middle, affine(node, in.radius, size, spare)};
+}
+
+Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing) {
+  if (fit_kernels(ball.centre, ball.radius)) {
+    crossing->add_(rectify_in_place(ball.centre.numel(), ball.centre.mutable_data_ptr<float>(),
+                                    ball.radius.mutable_data_ptr<float>(), growth));
+    return ball;
+  }
+  const Range range = around(ball.centre, ball.radius);
+  crossing->add_(range.lower.lt(0).logical_and(range.upper.gt(0)).sum());
+  return ball_around({at::relu(range.lower), at::relu(range.upper)}, growth);
+}
+
+Range ends_of(Ball ball) {
+  if (!fit_kernels(ball.centre, ball.radius)) return around(ball.centre, ball.radius);
+  replace_by_ends(ball.centre.numel(), ball.centre.mutable_data_ptr<float>(),
+                  ball.radius.mutable_data_ptr<float>());
+  return {ball.centre, ball.radius};
 }
 
 Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Range>& inputs, bool sound,

@@ -2,6 +2,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include "bounds/interval_kernels.h"
 #include "graph/network.h"
 
 namespace coppice {
@@ -33,6 +34,26 @@ int64_t products_of(const Node& node, const NodeWeights& weights);
 /// up, Σ |weight|·|input| + |bias|; the rounding error is at most rounding(terms) times that.
 Range interval_rule(const Node& node, const NodeWeights& weights, const std::vector<Range>& inputs,
                     bool sound, at::Tensor* magnitudes);
+
+/// Ranges as centre ± radius, in memory of their own. What a convolution or a linear node reads has a radius
+/// that was grown before, so that it covers the rounding errors of going through it.
+struct Ball {
+  at::Tensor centre, radius;
+};
+
+/// |weight| of each convolution and linear node; undefined for others. No gradients.
+std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights);
+
+/// By how much the radius grows before it goes through this convolution or linear node.
+Growth growth_before(const NodeWeights& weights, bool sound);
+
+/// The functions below record no gradients. `crossing`: how many ranges cross zero is added to it.
+Ball ball_around(const Range& range, Growth growth);
+/// Convolution or linear; `size` is |weight|.
+Ball weighted_ball(const Node& node, const NodeWeights& weights, const at::Tensor& size, const Ball& in,
+                   bool sound);
+Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing);
+Range ends_of(Ball ball);
 
 /// Batch norm in evaluation mode as x·scale + shift, each [channels].
 struct ScaleAndShift {

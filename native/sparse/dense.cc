@@ -53,7 +53,7 @@ class Dense final : public Program {
                    stage.product->kernel_width == stages_.values[stage.input].width && stage.product->padding == 0;
         p.weight = stage.product->weight.to(options_.type);
         p.weight = p.linear ? p.weight.flatten(1) : p.weight.contiguous(kChannelsLast);
-        p.bias = row(stage.bias).to(options_.type);
+        p.bias = row(stage.bias).narrow(0, 0, p.weight.size(0)).to(options_.type);
         if (!p.linear && options_.prepacked) {
           const Value& in = stages_.values[stage.input];
           p.packed = pack_weight(*stage.product, p.weight, {options_.batch, in.channels, in.height, in.width});

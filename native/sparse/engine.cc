@@ -79,7 +79,7 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
     program->tune(pixels, batch, tuning, interrupt);
     return std::shared_ptr<Lanes>(std::move(program));
   };
-  Lanes::Options settings{Arithmetic::kFp32, options_.threads, 1, options_.portable};
+  Lanes::Options settings{Arithmetic::kFp32, options_.threads, 1, options_.instructions};
   std::shared_ptr<Lanes> by_pixels;
   // Batches that fill no vector of images, or leave a rest.
   if (batch % 16 != 0) {
@@ -90,13 +90,17 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
   for (const Arithmetic arithmetic : {Arithmetic::kFp32, Arithmetic::kBf16, Arithmetic::kFp16}) {
     if (arithmetic != Arithmetic::kFp32 && arithmetic != options_.type) continue;
     const int64_t lanes = arithmetic == Arithmetic::kFp16 ? 32 : 16;
-    if (!options_.portable && !kernels_for(arithmetic, false).fast && arithmetic == Arithmetic::kFp16) continue;
+    // Imitated halves take seconds an image.
+    if (options_.instructions == Instructions::kBest && arithmetic == Arithmetic::kFp16 &&
+        !kernels_for(arithmetic, Instructions::kBest).fast)
+      continue;
     if (batch < lanes / 4) continue;
     const int64_t blocks = (batch + lanes - 1) / lanes;
     settings.arithmetic = arithmetic;
-    // Each thread takes one or two blocks of images through the network at a time.
-    settings.blocks = blocks < options_.threads ? blocks
-                                                : options_.threads * std::clamp<int64_t>(blocks / options_.threads, 1, 2);
+    // Each thread takes up to four blocks of its own through the network at a time; few blocks that cannot be dealt out
+    // evenly are shared.
+    const int64_t each = std::min<int64_t>(blocks / options_.threads, 4);
+    settings.blocks = each == 4 || blocks % options_.threads == 0 ? options_.threads * each : blocks;
     const std::shared_ptr<Lanes> program = tuned(image_lanes(stages, settings));
     const int64_t rest = batch % lanes;
     whole(program);
@@ -177,7 +181,7 @@ int64_t SparseEngine::bytes() const {
 }
 
 double peak_macs(Arithmetic arithmetic) {
-  const Kernels& kernels = *kernels_for(arithmetic, false).kernels;
+  const Kernels& kernels = *kernels_for(arithmetic, Instructions::kBest).kernels;
   double best = 0;
   for (int repeat = 0; repeat < 5; ++repeat) {
     const auto start = Clock::now();

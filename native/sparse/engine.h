@@ -13,8 +13,8 @@ struct CompileOptions {
   int threads = 1;
   /// Which programs compete.
   bool dense = true, sparse = true;
-  /// Only kernels that any CPU runs, for checks; imitated arithmetic competes too.
-  bool portable = false;
+  /// Other kernels than this CPU's best are for checks; slow arithmetic competes then too.
+  Instructions instructions = Instructions::kBest;
 };
 
 /// A program that competed.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 
 #include "sparse/lanes.h"
@@ -52,13 +53,20 @@ class ImageLanes final : public Lanes {
     return lines_of(v.channels) * map_bytes(v);
   }
 
-  void load_images(const float* images, int64_t n, const Member& member) override {
+  std::string shape(int index) const override {
+    const Value& v = stages_.values[index];
+    char text[96];
+    std::snprintf(text, sizeof text, "%ld %ld %ld %ld", lines_of(v.channels), v.height, v.width, v.border);
+    return text;
+  }
+
+  void load_images(const float* images, int64_t n, const Part& part) override {
     const Value& image = stages_.values[0];
-    const int64_t blocks = (n + lanes_ - 1) / lanes_, pixels = image.pixels();
+    const int64_t pixels = image.pixels();
     const int64_t channels = lines_of(image.channels), rows = channels * image.height;
-    const auto [begin, end] = member.share(blocks * rows);
+    const auto [begin, end] = part.of((part.end - part.begin) * rows);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t block = item / rows, channel = item % rows / image.height, y = item % image.height;
+      const int64_t block = part.begin + item / rows, channel = item % rows / image.height, y = item % image.height;
       char* line = value(0, block) + channel * map_bytes(image) + at(image, y, 0);
       for (int64_t x = 0; x < image.width; ++x, line += kLine) {
         for (int64_t lane = 0; lane < lanes_; ++lane) {
@@ -73,11 +81,11 @@ class ImageLanes final : public Lanes {
     }
   }
 
-  void store_logits(float* logits, int64_t n, const Member& member) override {
+  void store_logits(float* logits, int64_t n, const Part& part) override {
     const Stage& last = stages_.stages.back();
     const Value& v = stages_.values[last.output];
-    const auto [begin, end] = member.share(n);
-    for (int64_t index = begin; index < end; ++index) {
+    const auto [begin, end] = part.of(std::min(n, part.end * lanes_) - part.begin * lanes_);
+    for (int64_t index = part.begin * lanes_ + begin; index < part.begin * lanes_ + end; ++index) {
       const char* base = value(last.output, index / lanes_) + at(v, 0, 0);
       for (int64_t c = 0; c < v.channels; ++c)
         logits[index * v.channels + c] = get(base + c / together_ * map_bytes(v), index % lanes_, c % together_);
@@ -89,16 +97,15 @@ class ImageLanes final : public Lanes {
     const int64_t pool = here.pool ? here.pool->kernel : 1;
     const Value shape = unpooled(stages_, here);
     return choice.rows % pool == 0 && choice.columns % pool == 0 && choice.rows <= shape.height &&
-           choice.columns <= shape.width && choice.blocks <= options_.blocks &&
+           choice.columns <= shape.width && choice.blocks <= together(stage) &&
            choice.blocks * choice.rows * (here.product->stride == 1 ? 1 : choice.columns) <= 8 &&
            choice.outputs * choice.tile() * kLine <= kSumsBytes;
   }
 
   std::vector<Choice> tiles(int stage, bool by_columns) const override {
     std::vector<Choice> found;
-    const int64_t per_thread = std::max<int64_t>(1, options_.blocks / options_.threads);
     for (const int least : {8, 4, 1}) {
-      for (int blocks = 1; blocks <= std::min<int64_t>(4, per_thread); blocks *= 2)
+      for (int blocks = 1; blocks <= std::min<int64_t>(8, together(stage)); blocks *= 2)
         for (int rows = 1; rows <= 8; rows *= 2)
           for (int columns = 1; columns <= 16; columns *= 2) {
             Choice choice{by_columns, blocks, rows, columns, 32, 16};
@@ -125,19 +132,19 @@ class ImageLanes final : public Lanes {
   Packed pack_for(int stage, const Choice& choice) const override {
     const Value& in = stages_.values[stages_.stages[stage].input];
     const int64_t map = map_bytes(in), row = row_bytes(in);
-    return pack(products_[stage].nonzeros, choice, options_.arithmetic, [=](int64_t channel, int64_t y, int64_t x) {
+    return pack(products_[stage].nonzeros, choice, options_.arithmetic, kernels_.kernels->column_step, [=](int64_t channel, int64_t y, int64_t x) {
       return static_cast<uint32_t>(channel * map + y * row + x * kLine);
     });
   }
 
-  void compute(int index, const Member& member) override {
+  void compute(int index, const Part& part, char* sums) override {
     const Stage& stage = stages_.stages[index];
     if (stage.reshape)
-      reshape(stage, member);
+      reshape(stage, part);
     else if (!stage.product && stage.pool)
-      pool(stage, member);
+      pool(stage, part);
     else
-      tiles_of(index, stage, member);
+      tiles_of(index, stage, part, sums);
   }
 
  private:
@@ -186,44 +193,46 @@ class ImageLanes final : public Lanes {
     map.base = value(index, block) + channel / together_ * map_bytes(v);
     map.channel = map_bytes(v);
     for (int64_t i = 0; i < count * rows; ++i)
-      map.at[i] = i / rows * value_bytes_[index] + at(v, y + i % rows, x);
+      map.at[i] = i / rows * block_bytes(index) + at(v, y + i % rows, x);
     return map;
   }
 
   /// Products, and what is done element by element.
-  void tiles_of(int index, const Stage& stage, const Member& member) {
+  void tiles_of(int index, const Stage& stage, const Part& part, char* sums) {
     const Product& product = products_[index];
     Choice choice = product.choice;
     const Value shape = unpooled(stages_, stage);
     const Value& in = stages_.values[stage.input];
     if (!stage.product) choice = {false, 1, 1, static_cast<int>(std::min<int64_t>(8, power_of_two_in(shape.width)))};
-    const std::vector<Piece> groups = pieces_of(active_, choice.blocks);
+    const std::vector<Piece> groups = pieces_of(part.end - part.begin, choice.blocks);
     const std::vector<Piece> strips = pieces_of(shape.height, choice.rows);
     const std::vector<Piece> columns = pieces_of(shape.width, choice.columns);
     const auto outputs = stage.product ? static_cast<int64_t>(product.packed.blocks.size())
                                        : (shape.channels + choice.outputs - 1) / choice.outputs;
     const auto strip_count = static_cast<int64_t>(strips.size());
-    const auto [begin, end] = member.share(static_cast<int64_t>(groups.size()) * strip_count * outputs);
+    const auto [begin, end] = part.of(static_cast<int64_t>(groups.size()) * strip_count * outputs);
     Epilogue epilogue{};
     epilogue.relu = stage.relu;
     epilogue.pool = stage.pool ? stage.pool->kernel : 1;
     epilogue.max_pool = stage.pool && stage.pool->max;
     for (int64_t item = begin; item < end; ++item) {
-      const Piece &group = groups[item / (strip_count * outputs)], &strip = strips[item / outputs % strip_count];
+      const Piece& strip = strips[item / outputs % strip_count];
+      Piece group = groups[item / (strip_count * outputs)];
+      group.start += part.begin;
       const int64_t block = item % outputs, first = block * choice.outputs;
       epilogue.outputs = std::min<int64_t>(choice.outputs, shape.channels - first);
       epilogue.scale = stage.scale.empty() ? nullptr : stage.scale.data() + first;
       epilogue.shift = stage.shift.empty() ? nullptr : stage.shift.data() + first;
       for (const Piece& column : columns) {
-        char* here = sums(member);
         if (stage.product) {
-          kernels_.kernels->fill(stage.bias.data() + first, epilogue.outputs, group.size * strip.size * column.size,
-                                 here);
-          multiply(*stage.product, product.packed, block, in, stage.input, group, strip, column, here);
+          if (!choice.by_columns)
+            kernels_.kernels->fill(stage.bias.data() + first, epilogue.outputs,
+                                   group.size * strip.size * column.size, sums);
+          multiply(*stage.product, product, stage.bias.data(), block, in, stage.input, group, strip, column, sums);
         } else {
           kernels_.kernels->lift(
               map_at(stage.input, group.start, group.size, first, strip.start, column.start, strip.size),
-              epilogue.outputs, group.size * strip.size, column.size, here);
+              epilogue.outputs, group.size * strip.size, column.size, sums);
         }
         epilogue.rows = group.size * strip.size;
         epilogue.columns = column.size;
@@ -234,13 +243,15 @@ class ImageLanes final : public Lanes {
         epilogue.residual = place(stage.residual, 1);
         epilogue.raw = place(stage.raw, 1);
         epilogue.output = place(stage.output, epilogue.pool);
-        kernels_.kernels->epilogue(epilogue, here);
+        kernels_.kernels->epilogue(epilogue, sums);
       }
     }
   }
 
-  void multiply(const sparse::Product& product, const Packed& packed, int64_t block, const Value& in, int input,
-                const Piece& group, const Piece& strip, const Piece& column, char* sums) const {
+  void multiply(const sparse::Product& product, const Lanes::Product& weights, const float* biases, int64_t block,
+                const Value& in, int input, const Piece& group, const Piece& strip, const Piece& column,
+                char* sums) const {
+    const Packed& packed = weights.packed;
     const Packed::Block& part = packed.blocks[block];
     const int64_t stride = product.stride;
     const char* base = value(input, group.start) +
@@ -250,30 +261,30 @@ class ImageLanes final : public Lanes {
     const int64_t rows = group.size * strip.size * apart;
     int64_t at[kMaxTile];
     for (int64_t i = 0; i < rows; ++i)
-      at[i] = i / (strip.size * apart) * value_bytes_[input] +
+      at[i] = i / (strip.size * apart) * block_bytes(input) +
               i / apart % strip.size * stride * row_bytes(in) + i % apart * stride * kLine;
     if (part.jobs > 0)
       kernels_.kernels->jobs[log2_of(rows)][log2_of(columns)](packed.jobs.data() + part.job,
                                                               packed.jobs.data() + part.job + part.jobs,
                                                               packed.entries.data() + part.entry, base, at, sums);
-    if (part.columns == 0) return;
+    if (!weights.choice.by_columns) return;
     const int64_t wide = std::min<int64_t>(columns, 4), high = std::min(rows, columns > wide ? 1 : 4 / wide);
     const auto kernel = kernels_.kernels->columns[log2_of(high)][log2_of(wide)];
     for (int64_t r = 0; r < rows; r += high)
       for (int64_t x = 0; x < columns; x += wide)
         kernel(packed.offsets.data() + part.column, part.columns, packed.words.data() + part.column * kGroup,
-               part.outputs, base + x * kLine, at + r, sums + (r * columns + x) * kLine, rows * columns);
+               biases + part.first, part.outputs, base + x * kLine, at + r, sums + (r * columns + x) * kLine, rows * columns);
   }
 
   /// Pooling on its own.
-  void pool(const Stage& stage, const Member& member) {
+  void pool(const Stage& stage, const Part& part) {
     const Value &in = stages_.values[stage.input], &out = stages_.values[stage.output];
     const int64_t side = stage.pool->kernel, stride = stage.pool->stride, channels = lines_of(out.channels);
     std::vector<int64_t> window(side * side);
     for (int64_t i = 0; i < side * side; ++i) window[i] = i / side * row_bytes(in) + i % side * kLine;
-    const auto [begin, end] = member.share(active_ * channels);
+    const auto [begin, end] = part.of((part.end - part.begin) * channels);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t block = item / channels, channel = item % channels;
+      const int64_t block = part.begin + item / channels, channel = item % channels;
       const char* from = value(stage.input, block) + channel * map_bytes(in);
       char* to = value(stage.output, block) + channel * map_bytes(out);
       for (int64_t y = 0; y < out.height; ++y)
@@ -284,10 +295,10 @@ class ImageLanes final : public Lanes {
   }
 
   /// Flattened maps for what is no linear layer.
-  void reshape(const Stage& stage, const Member& member) {
+  void reshape(const Stage& stage, const Part& part) {
     const Value &in = stages_.values[stage.input], &out = stages_.values[stage.output];
-    const auto [begin, end] = member.share(active_);
-    for (int64_t block = begin; block < end; ++block) {
+    const auto [begin, end] = part.of(part.end - part.begin);
+    for (int64_t block = part.begin + begin; block < part.begin + end; ++block) {
       for (int64_t line = 0; line < lines_of(out.channels); ++line) {
         char* to = value(stage.output, block) + line * map_bytes(out) + at(out, 0, 0);
         for (int64_t lane = 0; lane < lanes_; ++lane) {

@@ -28,9 +28,10 @@ struct Job {
 using JobsKernel = void (*)(const Job* job, const Job* end, const Entry* entries, const char* base,
                             const int64_t* rows, char* sums);
 
-/// The same for columns that up to 32 outputs share: `offsets[k]` of each column, `weights` [k][32].
-/// Position i of output o is line o · positions + i of the sums.
-using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const uint32_t* weights,
+/// Sums of columns that up to 32 outputs share, from their biases on: `offsets[k]` of each column, `weights` [k][32]
+/// (but see `column_step`). Position i of output o is line o · positions + i of the sums. Biases and sums are touched
+/// up to the 32nd output.
+using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const uint32_t* weights, const float* biases,
                                int64_t outputs, const char* base, const int64_t* rows, char* sums,
                                int64_t positions);
 
@@ -78,6 +79,9 @@ using PeakKernel = int64_t (*)(int64_t loops);
 /// Kernels of one arithmetic for one instruction set.
 struct Kernels {
   const char* name;
+  /// Columns that are multiplied at once. From 2 on their number is filled up to a multiple with columns of zeros, and
+  /// `weights` are [columns / step][32][step].
+  int64_t column_step;
   /// By log2 of rows (up to 8) and of columns (up to 16); null where a tile is too large.
   JobsKernel jobs[4][5];
   ColumnsKernel columns[3][3];  ///< rows and columns up to 4, four positions at most
@@ -89,12 +93,14 @@ struct Kernels {
   PeakKernel peak;
 };
 
-/// The instruction sets that this CPU has kernels for, the fastest first. `portable` is always among them.
-/// `fast` tells whether the arithmetic is the CPU's own, not imitated.
+/// The fastest kernels that this CPU has for an arithmetic. `fast` tells whether the arithmetic is the CPU's own, not
+/// imitated.
 struct KernelChoice {
   const Kernels* kernels;
   bool fast;
 };
-KernelChoice kernels_for(Arithmetic arithmetic, bool portable_only);
+/// Which kernels to take, whatever this CPU has: `kPortable` runs everywhere, `kImitated` does what AMX would, slowly.
+enum class Instructions { kBest, kPortable, kImitated };
+KernelChoice kernels_for(Arithmetic arithmetic, Instructions instructions);
 
 }  // namespace coppice::sparse

@@ -1,6 +1,6 @@
 // Bodies of the kernels, included once per instruction set after it was named by:
-//   COPPICE_ISA        name of the namespace
-//   multiply_add_bf16  optional: the CPU's own dot product of pairs
+//   COPPICE_ISA   name of the namespace
+//   COPPICE_MULTIPLY_ADD_BF16, COPPICE_PAIR_BF16   optional: the CPU's own dot product and rounding of pairs
 // No standard library here: an inline function compiled for a new CPU must never be linked in for an old one.
 #include "sparse/kernels.h"
 
@@ -31,9 +31,17 @@ template <class To, class From>
 }
 
 /// Rounds to the nearest bf16, ties to even; NaN stays NaN as its payload's upper half is not empty in practice.
-[[gnu::always_inline]] inline Words rounded(Floats values) {
+[[gnu::always_inline]] [[maybe_unused]] inline Words rounded(Floats values) {
   const Words word = bits<Words>(values);
   return (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
+}
+/// Two channels in bf16 side by side, lane by lane.
+[[gnu::always_inline]] inline Words paired(Floats first, Floats second) {
+#ifdef COPPICE_PAIR_BF16
+  return COPPICE_PAIR_BF16(first, second);
+#else
+  return rounded(first) | (rounded(second) << 16);
+#endif
 }
 [[gnu::always_inline]] inline Floats lower(Words pairs) { return bits<Floats>(pairs << 16); }
 [[gnu::always_inline]] inline Floats upper(Words pairs) { return bits<Floats>(pairs & 0xffff0000u); }
@@ -42,6 +50,7 @@ struct Fp32 {
   using Sum = Floats;
   using Weight = float;
   static constexpr int kChannels = 1;  ///< in a line
+  [[gnu::always_inline]] static Sum start(float bias) { return bias - Floats{}; }
   [[gnu::always_inline]] static Weight weight(uint32_t word) { return bits<float>(word); }
   [[gnu::always_inline]] static Floats operand(const char* at) { return load(at); }
   [[gnu::always_inline]] static void add(Sum& sum, Weight weight, const Floats& operand) {
@@ -52,6 +61,7 @@ struct Fp32 {
 struct Bf16 {
   using Sum = Floats;
   static constexpr int kChannels = 2;
+  [[gnu::always_inline]] static Sum start(float bias) { return bias - Floats{}; }
 #ifdef COPPICE_MULTIPLY_ADD_BF16
   using Weight = Words;
   [[gnu::always_inline]] static Weight weight(uint32_t word) { return word - Words{}; }
@@ -116,8 +126,8 @@ void jobs(const Job* job, const Job* end, const Entry* entry, const char* base, 
 }
 
 template <class A, int kRows, int kColumns>
-void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, int64_t outputs,
-             const char* base, const int64_t* rows, char* sums, int64_t positions) {
+void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, const float* biases,
+             int64_t outputs, const char* base, const int64_t* rows, char* sums, int64_t positions) {
   constexpr int kTile = kRows * kColumns;
   constexpr int kOutputs = kTile >= 4 ? 4 : kTile == 2 ? 8 : 16;
   const char* row[kRows];
@@ -128,8 +138,7 @@ void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, in
 #pragma GCC unroll 16
     for (int o = 0; o < kOutputs; ++o)
 #pragma GCC unroll 4
-      for (int i = 0; i < kTile; ++i)
-        sum[o][i] = *reinterpret_cast<const typename A::Sum*>(place + (o * positions + i) * kLine);
+      for (int i = 0; i < kTile; ++i) sum[o][i] = A::start(biases[first + o]);
     const uint32_t* weight = weights + first;
     for (int64_t k = 0; k < count; ++k, weight += kGroup) {
       const int64_t offset = offsets[k];
@@ -168,67 +177,78 @@ struct Bf16Lines {
     channel[1][0] = upper(pairs);
   }
   [[gnu::always_inline]] static void write(char* at, const Floats (*channel)[1]) {
-    const Words pairs = rounded(channel[0][0]) | (rounded(channel[1][0]) << 16);
-    store(at, bits<Floats>(pairs));
+    store(at, bits<Floats>(paired(channel[0][0], channel[1][0])));
   }
   [[gnu::always_inline]] static void sums(const char* at, Floats* parts) { parts[0] = load(at); }
   [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
 };
 
+/// The second where they cannot be compared.
 [[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+/// The values of position i of the channels of one line, with all but pooling done.
+template <class L>
+[[gnu::always_inline]] inline void finished(const Epilogue& e, const char* sums, int64_t output, int64_t i,
+                                            Floats (*here)[L::kParts]) {
+  const int64_t line = output / L::kChannels, r = i / e.columns, x = (i % e.columns) * kLine;
+#pragma GCC unroll 2
+  for (int c = 0; c < L::kChannels; ++c) {
+    // An odd last channel has no partner.
+    if (output + c < e.outputs) {
+      L::sums(sums + ((output + c) * e.rows * e.columns + i) * kLine, here[c]);
+    } else {
+      for (int p = 0; p < L::kParts; ++p) here[c][p] = Floats{};
+    }
+  }
+  if (e.residual.base != nullptr) {
+    Floats more[L::kChannels][L::kParts];
+    L::read(e.residual.base + line * e.residual.channel + e.residual.at[r] + x, more);
+#pragma GCC unroll 2
+    for (int c = 0; c < L::kChannels; ++c)
+      for (int p = 0; p < L::kParts; ++p) here[c][p] += more[c][p];
+  }
+  if (e.raw.base != nullptr) L::write(e.raw.base + line * e.raw.channel + e.raw.at[r] + x, here);
+#pragma GCC unroll 2
+  for (int c = 0; c < L::kChannels; ++c) {
+    for (int p = 0; p < L::kParts; ++p) {
+      if (e.scale != nullptr && output + c < e.outputs)
+        here[c][p] = here[c][p] * e.scale[output + c] + e.shift[output + c];
+      // NaN passes, as through libtorch's ReLU.
+      if (e.relu) here[c][p] = larger(Floats{}, here[c][p]);
+    }
+  }
+}
 
 template <class L>
 void epilogue(const Epilogue& e, const char* sums) {
-  const int64_t tile = e.rows * e.columns;
-  Floats values[L::kChannels][kMaxTile][L::kParts];
   for (int64_t output = 0; output < e.outputs; output += L::kChannels) {
-    const int64_t line = output / L::kChannels;
-    for (int64_t i = 0; i < tile; ++i) {
-      Floats here[L::kChannels][L::kParts];
-      for (int c = 0; c < L::kChannels; ++c) {
-        // An odd last channel has no partner.
-        if (output + c < e.outputs) {
-          L::sums(sums + ((output + c) * tile + i) * kLine, here[c]);
-        } else {
-          for (int p = 0; p < L::kParts; ++p) here[c][p] = Floats{};
+    char* out = e.output.base + output / L::kChannels * e.output.channel;
+    if (e.pool == 1) {
+      for (int64_t r = 0, i = 0; r < e.rows; ++r) {
+        for (int64_t x = 0; x < e.columns; ++x, ++i) {
+          Floats here[L::kChannels][L::kParts];
+          finished<L>(e, sums, output, i, here);
+          L::write(out + e.output.at[r] + x * kLine, here);
         }
       }
-      const int64_t r = i / e.columns, x = (i % e.columns) * kLine;
-      if (e.residual.base != nullptr) {
-        Floats more[L::kChannels][L::kParts];
-        L::read(e.residual.base + line * e.residual.channel + e.residual.at[r] + x, more);
-        for (int c = 0; c < L::kChannels; ++c)
-          for (int p = 0; p < L::kParts; ++p) here[c][p] += more[c][p];
-      }
-      if (e.raw.base != nullptr) L::write(e.raw.base + line * e.raw.channel + e.raw.at[r] + x, here);
-      for (int c = 0; c < L::kChannels; ++c) {
-        for (int p = 0; p < L::kParts; ++p) {
-          Floats value = here[c][p];
-          if (e.scale != nullptr && output + c < e.outputs)
-            value = value * e.scale[output + c] + e.shift[output + c];
-          // NaN passes, as through libtorch's ReLU.
-          if (e.relu) value = value < 0.0f ? Floats{} : value;
-          values[c][i][p] = value;
-        }
-      }
+      continue;
     }
-    char* out = e.output.base + line * e.output.channel;
-    const int64_t side = e.pool;
-    for (int64_t r = 0; r < e.rows / side; ++r) {
-      for (int64_t x = 0; x < e.columns / side; ++x) {
-        Floats here[L::kChannels][L::kParts];
-        for (int c = 0; c < L::kChannels; ++c) {
-          for (int p = 0; p < L::kParts; ++p) {
-            Floats found = values[c][r * side * e.columns + x * side][p];
-            for (int64_t i = 1; i < side * side; ++i) {
-              const Floats next = values[c][(r * side + i / side) * e.columns + x * side + i % side][p];
-              found = e.max_pool ? larger(found, next) : found + next;
-            }
-            if (!e.max_pool && side > 1) found *= 1.0f / static_cast<float>(side * side);
-            here[c][p] = found;
-          }
+    for (int64_t r = 0; r < e.rows / e.pool; ++r) {
+      for (int64_t x = 0; x < e.columns / e.pool; ++x) {
+        const int64_t first = r * e.pool * e.columns + x * e.pool;
+        Floats found[L::kChannels][L::kParts];
+        finished<L>(e, sums, output, first, found);
+        for (int64_t i = 1; i < e.pool * e.pool; ++i) {
+          Floats next[L::kChannels][L::kParts];
+          finished<L>(e, sums, output, first + i / e.pool * e.columns + i % e.pool, next);
+          for (int c = 0; c < L::kChannels; ++c)
+            for (int p = 0; p < L::kParts; ++p)
+              found[c][p] = e.max_pool ? larger(found[c][p], next[c][p]) : found[c][p] + next[c][p];
         }
-        L::write(out + e.output.at[r] + x * kLine, here);
+        if (!e.max_pool)
+          for (int c = 0; c < L::kChannels; ++c)
+            for (int p = 0; p < L::kParts; ++p) found[c][p] *= 1.0f / static_cast<float>(e.pool * e.pool);
+        L::write(out + e.output.at[r] + x * kLine, found);
       }
     }
   }
@@ -346,6 +366,7 @@ template <class A, class L>
 Kernels all_kernels(const char* name) {
   Kernels kernels{};
   kernels.name = name;
+  kernels.column_step = 1;
   fill_jobs<A>(kernels);
   fill_columns<A>(kernels);
   kernels.fill = fill<L>;

@@ -18,6 +18,7 @@ using LooseHalfLine = _Float16 __attribute__((vector_size(32), aligned(2), may_a
 struct Fp16 {
   using Sum = Halves;
   using Weight = Halves;
+  [[gnu::always_inline]] static Sum start(float bias) { return static_cast<_Float16>(bias) - Halves{}; }
   [[gnu::always_inline]] static Weight weight(uint32_t word) { return bits<Halves>(word - Words{}); }
   [[gnu::always_inline]] static Halves operand(const char* at) {
     return *reinterpret_cast<const LooseHalves*>(at);

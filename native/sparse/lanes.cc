@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <map>
 
 namespace coppice::sparse {
 namespace {
@@ -24,66 +25,146 @@ Lanes::Lanes(std::shared_ptr<const Stages> stages, const Options& options)
     : shared_(std::move(stages)),
       stages_(*shared_),
       options_(options),
-      kernels_(kernels_for(options.arithmetic, options.portable)),
+      kernels_(kernels_for(options.arithmetic, options.instructions)),
       products_(stages_.stages.size()),
-      team_(options.threads) {
-  for (size_t index = 0; index < products_.size(); ++index)
-    if (const auto& product = stages_.stages[index].product)
-      products_[index].nonzeros = nonzeros(*product, options_.arithmetic);
+      team_(options.threads),
+      blocks_of_thread_(options.blocks % options.threads == 0 ? options.blocks / options.threads : 0) {
+  for (size_t index = 0; index < products_.size(); ++index) {
+    const Stage& stage = stages_.stages[index];
+    if (stage.product) products_[index].nonzeros = nonzeros(*stage.product, options_.arithmetic);
+    // Maps that fill a tile go through the network block by block, while they are in the cache; smaller ones wait for
+    // each other, so that weights are read once for several blocks.
+    const bool small = unpooled(stages_, stage).pixels() < kMaxTile;
+    together_.push_back(blocks_of_thread_ == 0 ? options.blocks : small ? blocks_of_thread_ : 1);
+  }
 }
 
 void Lanes::allocate() {
-  values_.resize(stages_.values.size());
-  for (size_t index = 0; index < values_.size(); ++index) {
-    value_bytes_.push_back(value_bytes(static_cast<int>(index)));
-    values_[index].allocate(value_bytes_[index] * options_.blocks);
+  choose_places();
+  sums_.allocate(kSumsBytes * options_.threads);
+}
+
+void Lanes::choose_places() {
+  const auto count = static_cast<int>(stages_.values.size());
+  std::vector<int> made(count, -1), read(count, -1);  // the stages that write a value, and read it last
+  const auto stage_count = static_cast<int>(stages_.stages.size());
+  for (int index = 0; index < stage_count; ++index) {
+    const Stage& stage = stages_.stages[index];
+    made[stage.output] = index;
+    if (stage.raw >= 0) made[stage.raw] = index;
+    for (const int value : {stage.input, stage.residual})
+      if (value >= 0) read[value] = index;
   }
-  sums_bytes_ = kSumsBytes;
-  sums_.allocate(sums_bytes_ * options_.threads);
+  read[stages_.stages.back().output] = stage_count;
+  const auto alone = [&](int stage) { return stage < 0 || (stage < stage_count && together_[stage] == 1); };
+
+  places_.resize(count);
+  std::multimap<std::string, std::pair<int, int>> used;  // shape → storage, last reader of its value
+  std::vector<int> order(count);
+  for (int value = 0; value < count; ++value) order[value] = value;
+  std::sort(order.begin(), order.end(), [&](int a, int b) { return made[a] < made[b]; });
+  for (const int value : order) {
+    Place& place = places_[value];
+    place.bytes = value_bytes(value);
+    // From its maker to its last reader nothing may wait for other blocks.
+    place.per_thread = blocks_of_thread_ > 0 && read[value] >= 0;
+    for (int stage = made[value]; stage <= read[value]; ++stage) place.per_thread &= alone(stage);
+    const std::string name = shape(value) + (place.per_thread ? " once" : "");
+    const auto [first, last] = used.equal_range(name);
+    const auto free = std::find_if(first, last, [&](const auto& entry) { return entry.second.second < made[value]; });
+    if (free != last) {
+      place.storage = free->second.first;
+      free->second.second = read[value];
+      continue;
+    }
+    place.storage = static_cast<int>(storage_.size());
+    storage_.emplace_back().allocate(place.bytes * (place.per_thread ? options_.threads : options_.blocks));
+    used.emplace(name, std::pair(place.storage, read[value]));
+  }
 }
 
 int64_t Lanes::bytes() const {
   int64_t total = sums_.bytes();
-  for (const Buffer& buffer : values_) total += buffer.bytes();
+  for (const Buffer& buffer : storage_) total += buffer.bytes();
   for (const Product& product : products_) total += product.packed.bytes();
   return total;
 }
 
-void Lanes::round(const float* images, int64_t n, float* logits, const Member& member, Times* times) {
+void Lanes::start_round(int64_t n, const Member& member) {
   if (member.index() == 0) active_ = (n + images_in_block() - 1) / images_in_block();
-  load_images(images, n, member);
   member.meet();
-  for (int stage = 0; stage < static_cast<int>(stages_.stages.size()); ++stage) {
+}
+
+std::vector<Lanes::Part> Lanes::parts_of(const Member& member) const {
+  if (blocks_of_thread_ == 0) return {{0, active_, member.index(), member.threads()}};
+  // One for each thread that was asked for, also where there are fewer.
+  std::vector<Part> parts;
+  for (int64_t owner = member.index(); owner < options_.threads; owner += member.threads()) {
+    const int64_t begin = owner * blocks_of_thread_, end = std::min(begin + blocks_of_thread_, active_);
+    if (begin < end) parts.push_back({begin, end, 0, 1});
+  }
+  return parts;
+}
+
+void Lanes::run_stages(int first, int last, const Part& part, const Member& member, Times* times) {
+  for (int stage = first; stage < last; ++stage) {
     const auto start = Clock::now();
-    compute(stage, member);
-    member.meet();
+    compute(stage, part, sums_.data() + member.index() * kSumsBytes);
+    if (blocks_of_thread_ == 0) member.meet();
     if (times != nullptr && member.index() == 0) (*times)[stage] += seconds_since(start);
   }
-  store_logits(logits, n, member);
+}
+
+template <class Body>
+void Lanes::in_steps(const Part& part, int stage, Body body) const {
+  const int64_t step = blocks_of_thread_ == 0 ? options_.blocks : std::max<int64_t>(1, together_[stage]);
+  for (int64_t block = part.begin; block < part.end; block += step)
+    body(Part{block, std::min(block + step, part.end), part.index, part.count});
+}
+
+void Lanes::run_stage(int stage, const Member& member) {
+  for (const Part& part : parts_of(member))
+    in_steps(part, stage, [&](const Part& here) { compute(stage, here, sums_.data() + member.index() * kSumsBytes); });
+}
+
+void Lanes::run_round(const float* images, int64_t n, float* logits, const Member& member, Times* times) {
+  start_round(n, member);
+  const auto count = static_cast<int>(stages_.stages.size());
+  for (const Part& part : parts_of(member)) {
+    // Stages that take blocks one by one run through for one block before the next.
+    for (int first = 0; first < count;) {
+      int last = first;
+      while (last < count && together_[last] == together_[first]) ++last;
+      in_steps(part, first, [&](const Part& here) {
+        if (first == 0) {
+          load_images(images, n, here);
+          if (blocks_of_thread_ == 0) member.meet();
+        }
+        run_stages(first, last, here, member, times);
+      });
+      first = last;
+    }
+    store_logits(logits, n, part);
+  }
   member.meet();
 }
 
-void Lanes::run(const float* images, int64_t n, float* logits) {
+void Lanes::run_all(const float* images, int64_t n, float* logits, Times* times) {
   const Value &image = stages_.values.front(), &last = stages_.values[stages_.stages.back().output];
   const int64_t pixels = image.channels * image.pixels(), classes = last.channels;
   const int64_t capacity = options_.blocks * images_in_block();
   team_.run([&](const Member& member) {
     for (int64_t first = 0; first < n; first += capacity)
-      round(images + first * pixels, std::min(capacity, n - first), logits + first * classes, member, nullptr);
+      run_round(images + first * pixels, std::min(capacity, n - first), logits + first * classes, member, times);
   });
 }
 
+void Lanes::run(const float* images, int64_t n, float* logits) { run_all(images, n, logits, nullptr); }
+
 std::vector<StageReport> Lanes::profile(const float* images, int64_t n) {
-  const Value &image = stages_.values.front(), &last = stages_.values[stages_.stages.back().output];
-  const int64_t pixels = image.channels * image.pixels(), classes = last.channels;
-  const int64_t capacity = options_.blocks * images_in_block();
   Times times(stages_.stages.size(), 0.0);
-  std::vector<float> logits(n * classes);
-  team_.run([&](const Member& member) {
-    for (int64_t first = 0; first < n; first += capacity)
-      round(images + first * pixels, std::min(capacity, n - first), logits.data() + first * classes, member,
-            &times);
-  });
+  std::vector<float> logits(n * stages_.values[stages_.stages.back().output].channels);
+  run_all(images, n, logits.data(), &times);
   std::vector<StageReport> reports;
   for (size_t index = 0; index < times.size(); ++index) {
     const Stage& stage = stages_.stages[index];
@@ -112,7 +193,7 @@ double Lanes::measure(int stage, const Choice& choice, double give_up) {
     for (int repeat = 0; repeat < 4; ++repeat) {
       member.meet();
       const auto start = Clock::now();
-      compute(stage, member);
+      run_stage(stage, member);
       member.meet();
       // The first run warms the caches; a hopeless choice gets no more than that. All threads see the same `best`.
       if (member.index() == 0) {
@@ -178,8 +259,10 @@ void Lanes::tune(const float* images, int64_t n, Tuning& tuning, const Interrupt
     if (!product.nonzeros.finite)
       throw std::invalid_argument("some weights are too large for fp16; use bf16 or fp32");
   n = std::min(n, options_.blocks * images_in_block());
-  active_ = (n + images_in_block() - 1) / images_in_block();
-  team_.run([&](const Member& member) { load_images(images, n, member); });
+  team_.run([&](const Member& member) {
+    start_round(n, member);
+    for (const Part& part : parts_of(member)) in_steps(part, 0, [&](const Part& here) { load_images(images, n, here); });
+  });
   for (int stage = 0; stage < static_cast<int>(stages_.stages.size()); ++stage) {
     if (stages_.stages[stage].product) {
       const std::string name = key(stage);
@@ -192,7 +275,7 @@ void Lanes::tune(const float* images, int64_t n, Tuning& tuning, const Interrupt
       use(stage, choice);
     }
     // So that the next stage is measured on what it will see.
-    team_.run([&](const Member& member) { compute(stage, member); });
+    team_.run([&](const Member& member) { run_stage(stage, member); });
   }
 }
 

@@ -80,6 +80,19 @@ bool Choice::parse(const std::string& text, Choice& choice) {
   return true;
 }
 
+void interleave(Packed& packed, Packed::Block& block, int64_t step) {
+  const int64_t columns = (block.columns + step - 1) / step * step;
+  // A column of zeros may read anything that is there, as the tile's first line is.
+  packed.offsets.resize(block.column + columns, 0);
+  packed.words.resize((block.column + columns) * kGroup, 0);
+  const std::vector<uint32_t> before(packed.words.begin() + block.column * kGroup, packed.words.end());
+  for (int64_t k = 0; k < columns; ++k)
+    for (int64_t output = 0; output < kGroup; ++output)
+      packed.words[block.column * kGroup + k / step * step * kGroup + output * step + k % step] =
+          before[k * kGroup + output];
+  block.columns = static_cast<uint32_t>(columns);
+}
+
 int64_t Packed::bytes() const {
   return static_cast<int64_t>(jobs.size() * sizeof(Job) + entries.size() * sizeof(Entry) +
                               (offsets.size() + words.size()) * sizeof(uint32_t));

@@ -53,9 +53,12 @@ struct Packed {
   int64_t bytes() const;
 };
 
-/// `offset(channel, y, x)`: bytes from a tile's first line to the operand.
+/// `column_step` is the kernels'; `offset(channel, y, x)`: bytes from a tile's first line to the operand.
 template <class Offset>
-Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, Offset offset);
+Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, int64_t column_step, Offset offset);
+
+/// Brings a block's words from [columns][32] to [columns / step][32][step], filling up with columns of zeros.
+void interleave(Packed& packed, Packed::Block& block, int64_t step);
 
 }  // namespace coppice::sparse
 

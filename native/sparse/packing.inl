@@ -6,7 +6,8 @@
 namespace coppice::sparse {
 
 template <class Offset>
-Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, Offset offset) {
+Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, int64_t column_step,
+            Offset offset) {
   Packed packed;
   const auto outputs = static_cast<int64_t>(nonzeros.start.size()) - 1;
   const int64_t each = arithmetic == Arithmetic::kBf16 ? 2 : 1;  // multiply-adds of a word
@@ -39,6 +40,7 @@ Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmeti
           if (at[o] != end[o] && key(*at[o]) == key(column)) packed.words[words + o] = (at[o]++)->word;
       }
       block.columns = size(packed.offsets.size()) - block.column;
+      if (column_step > 1) interleave(packed, block, column_step);
       packed.products += block.columns * here * each;
     } else {
       const int64_t channels = nonzeros.entries.empty() ? 0 : nonzeros.channels;

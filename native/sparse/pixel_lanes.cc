@@ -3,7 +3,9 @@
 // that column and thinned by its stride.
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "sparse/lanes.h"
 
@@ -56,19 +58,30 @@ class PixelLanes final : public Lanes {
     return (last.offset + stages_.values[index].channels * last.channel()) * 4;
   }
 
-  void load_images(const float* images, int64_t n, const Member& member) override {
+  std::string shape(int index) const override {
+    std::string text;
+    for (const View& view : views_[index]) {
+      char part[96];
+      std::snprintf(part, sizeof part, "%ld %ld %ld %ld %ld %ld %ld;", stages_.values[index].channels, view.rows,
+                    view.width, view.kernel_height, view.kernel_width, view.stride, view.padding);
+      text += part;
+    }
+    return text;
+  }
+
+  void load_images(const float* images, int64_t n, const Part& part) override {
     const Value& image = stages_.values[0];
     const int64_t rows = image.channels * image.height;
-    const auto [begin, end] = member.share(n * rows);
-    for (int64_t item = begin; item < end; ++item)
+    const auto [begin, end] = part.of((std::min(n, part.end) - part.begin) * rows);
+    for (int64_t item = part.begin * rows + begin; item < part.begin * rows + end; ++item)
       write_row(0, item / rows, item % rows / image.height, item % image.height, images + item * image.width);
   }
 
-  void store_logits(float* logits, int64_t n, const Member& member) override {
+  void store_logits(float* logits, int64_t n, const Part& part) override {
     const int last = stages_.stages.back().output;
     const int64_t classes = stages_.values[last].channels;
-    const auto [begin, end] = member.share(n);
-    for (int64_t index = begin; index < end; ++index)
+    const auto [begin, end] = part.of(std::min(n, part.end) - part.begin);
+    for (int64_t index = part.begin + begin; index < part.begin + end; ++index)
       std::memcpy(logits + index * classes, row(last, index, 0, 0), classes * 4);
   }
 
@@ -101,21 +114,21 @@ class PixelLanes final : public Lanes {
 
   Packed pack_for(int stage, const Choice& choice) const override {
     const View& view = view_of(stages_.stages[stage]);
-    return pack(products_[stage].nonzeros, choice, Arithmetic::kFp32, [&](int64_t channel, int64_t y, int64_t x) {
+    return pack(products_[stage].nonzeros, choice, Arithmetic::kFp32, kernels_.kernels->column_step, [&](int64_t channel, int64_t y, int64_t x) {
       const int64_t plane = y % view.stride * view.kernel_width + x;
       return static_cast<uint32_t>(
           (channel * view.channel() + plane * view.plane() + y / view.stride * view.width) * 4);
     });
   }
 
-  void compute(int index, const Member& member) override {
+  void compute(int index, const Part& part, char* sums) override {
     const Stage& stage = stages_.stages[index];
     if (stage.reshape)
-      reshape(stage, member);
+      reshape(stage, part);
     else if (!stage.product && stage.pool)
-      pool(stage, member);
+      pool(stage, part);
     else
-      strips_of(index, stage, member);
+      strips_of(index, stage, part, sums);
   }
 
  private:
@@ -174,14 +187,14 @@ class PixelLanes final : public Lanes {
     return std::min(shape.height, choice.columns * kPixels / shape.width / pool * pool);
   }
 
-  void strips_of(int index, const Stage& stage, const Member& member) {
+  void strips_of(int index, const Stage& stage, const Part& part, char* sums) {
     const Product& product = products_[index];
     const Value shape = unpooled(stages_, stage);
     const Choice choice = product.choice;
     const int64_t height = stage.product ? strip_height(index, choice) : shape.height;
     const int64_t strips = (shape.height + height - 1) / height;
     const int64_t outputs = stage.product ? static_cast<int64_t>(product.packed.blocks.size()) : shape.channels;
-    const auto [begin, end] = member.share(active_ * strips * outputs);
+    const auto [begin, end] = part.of((part.end - part.begin) * strips * outputs);
     std::vector<float> rows(stage.product ? 0 : shape.pixels());
     RowsEpilogue epilogue{};
     epilogue.width = shape.width;
@@ -190,7 +203,7 @@ class PixelLanes final : public Lanes {
     epilogue.pool = stage.pool ? stage.pool->kernel : 1;
     epilogue.max_pool = stage.pool && stage.pool->max;
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t block = item / (strips * outputs), y = item / outputs % strips * height;
+      const int64_t block = part.begin + item / (strips * outputs), y = item / outputs % strips * height;
       epilogue.rows = std::min(height, shape.height - y);
       if (!stage.product) {
         const int64_t channel = item % outputs;
@@ -199,25 +212,26 @@ class PixelLanes final : public Lanes {
         continue;
       }
       const Packed::Block& part = product.packed.blocks[item % outputs];
-      char* here = sums(member);
-      kernels_.kernels->fill(stage.bias.data() + part.first, part.outputs, choice.columns, here);
+      if (!choice.by_columns)
+        kernels_.kernels->fill(stage.bias.data() + part.first, part.outputs, choice.columns, sums);
       const View& view = view_of(stage);
       const char* base = value(stage.input, block) + (view.offset + y * view.width) * 4;
       const int64_t none[1] = {0};
       if (part.jobs > 0)
         kernels_.kernels->jobs[0][std::countr_zero(static_cast<unsigned>(choice.columns))](
             product.packed.jobs.data() + part.job, product.packed.jobs.data() + part.job + part.jobs,
-            product.packed.entries.data() + part.entry, base, none, here);
-      if (part.columns > 0) {
+            product.packed.entries.data() + part.entry, base, none, sums);
+      if (choice.by_columns) {
         const int wide = std::min(choice.columns, 4);
         for (int x = 0; x < choice.columns; x += wide)
           kernels_.kernels->columns[0][std::countr_zero(static_cast<unsigned>(wide))](
               product.packed.offsets.data() + part.column, part.columns,
-              product.packed.words.data() + part.column * kGroup, part.outputs, base + x * kLine, none,
-              here + x * kLine, choice.columns);
+              product.packed.words.data() + part.column * kGroup, stage.bias.data() + part.first,
+              part.outputs, base + x * kLine, none,
+              sums + x * kLine, choice.columns);
       }
       for (int64_t o = 0; o < part.outputs; ++o)
-        finish(stage, epilogue, block, part.first + o, y, reinterpret_cast<float*>(here + o * choice.columns * kLine));
+        finish(stage, epilogue, block, part.first + o, y, reinterpret_cast<float*>(sums + o * choice.columns * kLine));
     }
   }
 
@@ -239,13 +253,13 @@ class PixelLanes final : public Lanes {
       write_row(stage.output, block, channel, y / epilogue.pool + r, values + r * width);
   }
 
-  void pool(const Stage& stage, const Member& member) const {
+  void pool(const Stage& stage, const Part& part) const {
     const Value& out = stages_.values[stage.output];
     const int64_t side = stage.pool->kernel, stride = stage.pool->stride;
-    const auto [begin, end] = member.share(active_ * out.channels);
+    const auto [begin, end] = part.of((part.end - part.begin) * out.channels);
     std::vector<float> values(out.width);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t block = item / out.channels, channel = item % out.channels;
+      const int64_t block = part.begin + item / out.channels, channel = item % out.channels;
       for (int64_t y = 0; y < out.height; ++y) {
         for (int64_t x = 0; x < out.width; ++x) {
           float found = stage.pool->max ? -std::numeric_limits<float>::infinity() : 0.0f;
@@ -260,10 +274,10 @@ class PixelLanes final : public Lanes {
     }
   }
 
-  void reshape(const Stage& stage, const Member& member) const {
+  void reshape(const Stage& stage, const Part& part) const {
     const Value& out = stages_.values[stage.output];
-    const auto [begin, end] = member.share(active_);
-    for (int64_t block = begin; block < end; ++block) {
+    const auto [begin, end] = part.of(part.end - part.begin);
+    for (int64_t block = part.begin + begin; block < part.begin + end; ++block) {
       // Maps lie channel by channel, as flatten orders them.
       const float* from = row(stage.input, block, 0, 0);
       for (int64_t channel = 0; channel < out.channels; ++channel)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sparse/kernels.h"
+
 namespace coppice::sparse {
 namespace {
 
@@ -72,7 +74,8 @@ class Builder {
     const auto product = [&](const NodeWeights& w, at::Tensor weight, int64_t stride, int64_t padding) {
       weight = weight.to(at::kFloat).contiguous();
       stage.node = first.name;
-      stage.bias = w.bias.defined() ? to_floats(w.bias) : std::vector<float>(weight.size(0), 0.0f);
+      if (w.bias.defined()) stage.bias = to_floats(w.bias);
+      stage.bias.resize(weight.size(0) + kGroup, 0.0f);
       stage.product = Product{weight, weight.size(2), weight.size(3), stride, padding};
       Value& read = result_.values[stage.input];
       read.border = std::max(read.border, padding);

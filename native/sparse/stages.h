@@ -31,7 +31,7 @@ struct Stage {
   std::string node;  ///< that the product is of, if any
   int input = 0;
   std::optional<Product> product;
-  std::vector<float> bias;  ///< per output, if there is a product
+  std::vector<float> bias;  ///< per output, if there is a product, and zeros behind (kernels read whole groups)
   int residual = -1, raw = -1;
   std::vector<float> scale, shift;  ///< per channel, or empty
   bool relu = false;

@@ -3,8 +3,6 @@
 #include <omp.h>
 
 #include <atomic>
-#include <cstdint>
-#include <utility>
 
 namespace coppice::sparse {
 
@@ -13,15 +11,11 @@ class Team {
   explicit Team(int threads) : threads_(threads) {}
   int threads() const { return threads_; }
 
-  /// Which part of some work one thread does.
   class Member {
    public:
     Member(Team& team, int index, int threads) : team_(team), index_(index), threads_(threads) {}
     int index() const { return index_; }
-    /// First and last + 1 of `items` that are this thread's.
-    std::pair<int64_t, int64_t> share(int64_t items) const {
-      return {items * index_ / threads_, items * (index_ + 1) / threads_};
-    }
+    int threads() const { return threads_; }
     /// Waits until every thread is here.
     void meet() const { team_.meet(threads_); }
 

@@ -59,7 +59,10 @@ describe("an engine's logits are the network's", () => {
       const network = await fromPlain(plain)
       await maskAtRandom(network, chance.pick([0, 0.1, 0.4, 1]), seed, { rows: chance.chance(0.3) })
       const batch = chance.whole(1, 33)
-      const error = await logitsError(network, { batch, ...sparse, portable: chance.chance(0.3) })
+      const error = await logitsError(network, {
+        ...{ batch, ...sparse },
+        instructions: chance.chance(0.3) ? 'portable' : 'best',
+      })
       expect({ seed, batch, right: error < FP32, error }).toMatchObject({ right: true })
       network.dispose()
     }
@@ -187,23 +190,34 @@ describe("an engine's logits are the network's", () => {
     const network = await filled(everyOperation, 8)
     await maskAtRandom(network, 0.3, 8)
     for (const batch of [1, 4, 17, 32]) {
-      expect(await logitsError(network, { batch, ...sparse, portable: true })).toBeLessThan(FP32)
+      expect(await logitsError(network, { batch, ...sparse, instructions: 'portable' })).toBeLessThan(FP32)
     }
   })
 
   it.each(['bf16', 'fp16'] as const)('within 1e-2 in %s', async (dtype) => {
     // fp16 that the CPU lacks is imitated, which only the portable kernels do.
-    const portables = dtype === 'fp16' ? [true] : [false, true]
+    const sets = dtype === 'fp16' ? (['portable'] as const) : (['best', 'portable', 'imitated'] as const)
     for (const seed of [1, 2, 3]) {
       const network = await Network.create(everyOperation, { seed })
       await maskAtRandom(network, [0.1, 0.5, 1][seed - 1] ?? 1, seed)
-      for (const portable of portables) {
+      for (const instructions of sets) {
         for (const batch of [8, 17, 32]) {
-          const error = await relativeError(network, { batch, dtype, ...sparse, portable })
-          expect({ seed, portable, batch, right: error < REDUCED, error }).toMatchObject({ right: true })
+          const error = await relativeError(network, { batch, dtype, ...sparse, instructions })
+          expect({ seed, instructions, batch, right: error < REDUCED, error }).toMatchObject({ right: true })
         }
       }
       network.dispose()
+    }
+  })
+
+  it('within 1e-2 in bf16 as AMX would compute it, for masks that its columns suit', async () => {
+    const network = await Network.create(networkSpec('vgg16', { scale: 0.25 }))
+    const { spec, layout, parameters } = await network.read()
+    const { mask } = await pruneMask({ spec, layout, parameters, structure: 'v32x2', sparsity: 0.8 })
+    await settle(() => network.handle.write('mask', mask))
+    for (const batch of [1, 17, 32]) {
+      const options = { batch, dtype: 'bf16', ...sparse, instructions: 'imitated' } as const
+      expect(await relativeError(network, options)).toBeLessThan(REDUCED)
     }
   })
 
