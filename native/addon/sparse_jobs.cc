@@ -93,34 +93,35 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
   object.Set("tuning", tuning);
   object.Set("bytes", static_cast<double>(engine->bytes()));
   object.Set("compileSeconds", engine->seconds_to_compile());
-  object.Set("run", guarded(env, "run", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-               const auto engine = handle->get();
-               const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
-               return start_job(
-                   info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->run(images); },
-                   [](Napi::Env env, const at::Tensor& logits) {
-                     return to_typed_array(env, logits.flatten());
-                   });
-             }));
-  object.Set("time", guarded(env, "time", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-               const auto engine = handle->get();
-               const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
-               const Reader options(info[1], "options");
-               const int64_t warmup = options["warmup"].integer(0, 1 << 20);
-               const int64_t runs = options["runs"].integer(1, 1 << 20);
-               const bool flush = options["flush"].flag();
-               return start_job(
-                   info.Env(), engine->device(),
-                   [=](const Interrupt& interrupt) { return engine->time(images, warmup, runs, flush, interrupt); },
-                   [](Napi::Env env, const std::vector<double>& seconds) {
-                     return to_typed_array<Napi::Float64Array>(env, seconds);
-                   });
-             }));
+  object.Set(
+      "run", guarded(env, "run", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+        const auto engine = handle->get();
+        const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
+        return start_job(
+            info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->run(images); },
+            [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits.flatten()); });
+      }));
+  object.Set(
+      "time", guarded(env, "time", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
+        const auto engine = handle->get();
+        const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
+        const Reader options(info[1], "options");
+        const int64_t warmup = options["warmup"].integer(0, 1 << 20);
+        const int64_t runs = options["runs"].integer(1, 1 << 20);
+        const bool flush = options["flush"].flag();
+        return start_job(
+            info.Env(), engine->device(),
+            [=](const Interrupt& interrupt) { return engine->time(images, warmup, runs, flush, interrupt); },
+            [](Napi::Env env, const std::vector<double>& seconds) {
+              return to_typed_array<Napi::Float64Array>(env, seconds);
+            });
+      }));
   object.Set("profile", guarded(env, "profile", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
                const auto engine = handle->get();
                const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
                return start_job(
-                   info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->profile(images); },
+                   info.Env(), engine->device(),
+                   [engine, images](const Interrupt&) { return engine->profile(images); },
                    [](Napi::Env env, const std::vector<sparse::StageReport>& stages) {
                      return stage_rows(env, stages);
                    });

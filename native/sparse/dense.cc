@@ -19,22 +19,23 @@ auto operation(const char* name, const char* overload) {
 }
 
 at::Tensor pack_weight(const Product& product, const at::Tensor& weight, std::vector<int64_t> input) {
-  using Pack = at::Tensor(const at::Tensor&, c10::SymIntArrayRef, c10::SymIntArrayRef, c10::SymIntArrayRef, c10::SymInt,
-                          at::OptionalSymIntArrayRef);
+  using Pack = at::Tensor(const at::Tensor&, c10::SymIntArrayRef, c10::SymIntArrayRef, c10::SymIntArrayRef,
+                          c10::SymInt, at::OptionalSymIntArrayRef);
   const std::vector<c10::SymInt> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
   const std::vector<c10::SymInt> size(input.begin(), input.end());
   static const auto pack = operation<Pack>("mkldnn::_reorder_convolution_weight", "");
   return pack.call(weight, padding, stride, dilation, 1, at::OptionalSymIntArrayRef(size));
 }
 
-at::Tensor convolution(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias, const Product& product,
-                       bool relu) {
-  using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, at::IntArrayRef,
-                              at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view, Scalars,
-                              std::optional<std::string_view>);
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,
+                       const Product& product, bool relu) {
+  using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                              at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
+                              Scalars, std::optional<std::string_view>);
   static const auto convolve = operation<Convolve>("mkldnn::_convolution_pointwise", "");
   const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
-  return convolve.call(x, packed, bias, padding, stride, dilation, 1, relu ? "relu" : "none", Scalars(), std::nullopt);
+  return convolve.call(x, packed, bias, padding, stride, dilation, 1, relu ? "relu" : "none", Scalars(),
+                       std::nullopt);
 }
 
 class Dense final : public Program {
@@ -50,13 +51,15 @@ class Dense final : public Program {
       Prepared& p = prepared_[index];
       if (stage.product) {
         p.linear = stage.product->kernel_height == stages_.values[stage.input].height &&
-                   stage.product->kernel_width == stages_.values[stage.input].width && stage.product->padding == 0;
+                   stage.product->kernel_width == stages_.values[stage.input].width &&
+                   stage.product->padding == 0;
         p.weight = stage.product->weight.to(device, options_.type);
         p.weight = p.linear ? p.weight.flatten(1) : p.weight.contiguous(kChannelsLast);
         p.bias = row(stage.bias).narrow(0, 0, p.weight.size(0)).to(options_.type);
         if (!p.linear && options_.prepacked) {
           const Value& in = stages_.values[stage.input];
-          p.packed = pack_weight(*stage.product, p.weight, {options_.batch, in.channels, in.height, in.width});
+          p.packed =
+              pack_weight(*stage.product, p.weight, {options_.batch, in.channels, in.height, in.width});
         }
       }
       if (!stage.scale.empty()) p.scale = row(stage.scale), p.shift = row(stage.shift);
@@ -136,7 +139,8 @@ class Dense final : public Program {
     if (stage.raw >= 0) values[stage.raw] = x;
     const bool overwrite = (own || stage.residual >= 0) && stage.raw < 0;
     if (p.scale.defined())
-      x = at::batch_norm(x, p.scale, p.shift, at::zeros_like(p.scale), at::ones_like(p.scale), false, 0.0, 0.0, false);
+      x = at::batch_norm(x, p.scale, p.shift, at::zeros_like(p.scale), at::ones_like(p.scale), false, 0.0,
+                         0.0, false);
     if (relu) x = overwrite || p.scale.defined() ? x.relu_() : at::relu(x);
     if (stage.pool)
       x = stage.pool->max ? at::max_pool2d(x, stage.pool->kernel, stage.pool->stride)

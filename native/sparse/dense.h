@@ -1,5 +1,5 @@
-// The dense network as fast as libtorch runs it: what sparse programs are measured against, and what is used where none
-// of them is faster.
+// The dense network as fast as libtorch runs it: what sparse programs are measured against, and what is used
+// where none of them is faster.
 #pragma once
 #include "sparse/program.h"
 
@@ -7,9 +7,9 @@ namespace coppice::sparse {
 
 struct DenseOptions {
   at::ScalarType type;  ///< fp32 or bf16; fp16 on CUDA
-  bool prepacked;       ///< weights in oneDNN's own layout, ReLU and addition fused; else libtorch's convolutions
+  bool prepacked;  ///< weights in oneDNN's own layout, ReLU and addition fused; else libtorch's convolutions
   int threads;
-  int64_t batch;        ///< that weights are packed for
+  int64_t batch;  ///< that weights are packed for
   at::Device device = at::kCPU;
 };
 

@@ -12,7 +12,9 @@ namespace coppice::sparse {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Rounds of measuring whole batches, candidates in turn.
 constexpr int kRounds = 5;
@@ -62,7 +64,8 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
   };
   if (device_.is_cuda() || options_.imitate) {
     const at::Tensor images = sample_images(batch, input_).to(device_);
-    for (const auto& program : cuda::programs(stages, device_, options_, images, tuning, interrupt)) whole(program);
+    for (const auto& program : cuda::programs(stages, device_, options_, images, tuning, interrupt))
+      whole(program);
     return plans;
   }
   if (options_.dense && options_.kernel.empty()) {
@@ -102,20 +105,22 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
     if (!asked_for(kernel, otherwise && batch >= lanes / 4)) return;
     const int64_t blocks = (batch + lanes - 1) / lanes, rest = batch % lanes;
     settings.arithmetic = arithmetic;
-    // Each thread takes up to four blocks of its own through the network at a time; few blocks that cannot be dealt out
-    // evenly are shared.
+    // Each thread takes up to four blocks of its own through the network at a time; few blocks that cannot be
+    // dealt out evenly are shared.
     const int64_t each = std::min<int64_t>(blocks / options_.threads, 4);
     settings.blocks = each == 4 || blocks % options_.threads == 0 ? options_.threads * each : blocks;
     const std::shared_ptr<Lanes> program = tuned(image_lanes(stages, settings));
     whole(program);
     if (by_pixels && rest > 0 && rest < batch && rest <= lanes / 2)
-      plans.push_back({program->name() + " and " + by_pixels->name(), {{program, batch - rest}, {by_pixels, rest}}});
+      plans.push_back(
+          {program->name() + " and " + by_pixels->name(), {{program, batch - rest}, {by_pixels, rest}}});
   };
   with_images("images fp32", Arithmetic::kFp32, 16, true);
   with_images("images bf16", Arithmetic::kBf16, 16, options_.type == Arithmetic::kBf16);
   // Imitated halves take seconds an image.
-  with_images("images fp16", Arithmetic::kFp16, 32,
-              options_.type == Arithmetic::kFp16 && kernels_for(Arithmetic::kFp16, options_.instructions).fast);
+  with_images(
+      "images fp16", Arithmetic::kFp16, 32,
+      options_.type == Arithmetic::kFp16 && kernels_for(Arithmetic::kFp16, options_.instructions).fast);
   return plans;
 }
 

@@ -15,8 +15,8 @@ struct CompileOptions {
   bool dense = true, sparse = true;
   /// Other kernels than this CPU's best are for checks; slow arithmetic competes then too.
   Instructions instructions = Instructions::kBest;
-  /// Checks, only this program: on the CPU `pixels fp32` or `images TYPE`, on CUDA a version of the kernels (see
-  /// sparse/cuda/launch.h), imitated on the CPU if asked.
+  /// Checks, only this program: on the CPU `pixels fp32` or `images TYPE`, on CUDA a version of the kernels
+  /// (see sparse/cuda/launch.h), imitated on the CPU if asked.
   std::string kernel;
   bool imitate = false;
 };
@@ -31,13 +31,15 @@ struct Candidate {
 class SparseEngine {
  public:
   /// Throws std::invalid_argument for a network that is not in fp32, or where no program is left to compete.
-  SparseEngine(const Network& network, const CompileOptions& options, Tuning& tuning, const Interrupt& interrupt);
+  SparseEngine(const Network& network, const CompileOptions& options, Tuning& tuning,
+               const Interrupt& interrupt);
 
-  /// Logits [n, classes] of images [n, channels, height, width] in fp32, for any n; fastest for whole batches. They lie
-  /// where the images lie: on the engine's device, or on the CPU, from where images are copied.
+  /// Logits [n, classes] of images [n, channels, height, width] in fp32, for any n; fastest for whole
+  /// batches. They lie where the images lie: on the engine's device, or on the CPU, from where images are
+  /// copied.
   at::Tensor run(const at::Tensor& images);
-  /// Seconds of `runs` batches, after `warmup` more; with `flush` the caches are emptied before each. Images and logits
-  /// are on the engine's device.
+  /// Seconds of `runs` batches, after `warmup` more; with `flush` the caches are emptied before each. Images
+  /// and logits are on the engine's device.
   std::vector<double> time(const at::Tensor& images, int64_t warmup, int64_t runs, bool flush,
                            const Interrupt& interrupt);
   std::vector<StageReport> profile(const at::Tensor& images);

@@ -1,5 +1,6 @@
-// Image lanes: a map is [channel (pair)][row][column] lines, one line for 16 images (32 in halves), with zeros around
-// it. Every operand of a convolution is a whole, aligned line, and a block of images goes through the network alone.
+// Image lanes: a map is [channel (pair)][row][column] lines, one line for 16 images (32 in halves), with
+// zeros around it. Every operand of a convolution is a whole, aligned line, and a block of images goes
+// through the network alone.
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 
@@ -13,7 +14,9 @@
 namespace coppice::sparse {
 namespace {
 
-int64_t power_of_two_in(int64_t value) { return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(value))); }
+int64_t power_of_two_in(int64_t value) {
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(value)));
+}
 int log2_of(int64_t power) { return std::countr_zero(static_cast<uint64_t>(power)); }
 
 /// A stretch cut into powers of two.
@@ -66,7 +69,8 @@ class ImageLanes final : public Lanes {
     const int64_t channels = lines_of(image.channels), rows = channels * image.height;
     const auto [begin, end] = part.of((part.end - part.begin) * rows);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t block = part.begin + item / rows, channel = item % rows / image.height, y = item % image.height;
+      const int64_t block = part.begin + item / rows, channel = item % rows / image.height,
+                    y = item % image.height;
       char* line = value(0, block) + channel * map_bytes(image) + at(image, y, 0);
       for (int64_t x = 0; x < image.width; ++x, line += kLine) {
         for (int64_t lane = 0; lane < lanes_; ++lane) {
@@ -74,7 +78,8 @@ class ImageLanes final : public Lanes {
           float here[2] = {0, 0};
           for (int64_t c = 0; c < together_; ++c)
             if (index < n && channel * together_ + c < image.channels)
-              here[c] = images[(index * image.channels + channel * together_ + c) * pixels + y * image.width + x];
+              here[c] =
+                  images[(index * image.channels + channel * together_ + c) * pixels + y * image.width + x];
           put(line, lane, here);
         }
       }
@@ -88,7 +93,8 @@ class ImageLanes final : public Lanes {
     for (int64_t index = part.begin * lanes_ + begin; index < part.begin * lanes_ + end; ++index) {
       const char* base = value(last.output, index / lanes_) + at(v, 0, 0);
       for (int64_t c = 0; c < v.channels; ++c)
-        logits[index * v.channels + c] = get(base + c / together_ * map_bytes(v), index % lanes_, c % together_);
+        logits[index * v.channels + c] =
+            get(base + c / together_ * map_bytes(v), index % lanes_, c % together_);
     }
   }
 
@@ -132,9 +138,10 @@ class ImageLanes final : public Lanes {
   Packed pack_for(int stage, const Choice& choice) const override {
     const Value& in = stages_.values[stages_.stages[stage].input];
     const int64_t map = map_bytes(in), row = row_bytes(in);
-    return pack(products_[stage].nonzeros, choice, options_.arithmetic, kernels_.kernels->column_step, [=](int64_t channel, int64_t y, int64_t x) {
-      return static_cast<uint32_t>(channel * map + y * row + x * kLine);
-    });
+    return pack(products_[stage].nonzeros, choice, options_.arithmetic, kernels_.kernels->column_step,
+                [=](int64_t channel, int64_t y, int64_t x) {
+                  return static_cast<uint32_t>(channel * map + y * row + x * kLine);
+                });
   }
 
   void compute(int index, const Part& part, char* sums) override {
@@ -179,14 +186,16 @@ class ImageLanes final : public Lanes {
       return value;
     }
     uint16_t word;
-    std::memcpy(&word, line + (options_.arithmetic == Arithmetic::kBf16 ? lane * 4 + channel * 2 : lane * 2), 2);
+    std::memcpy(&word, line + (options_.arithmetic == Arithmetic::kBf16 ? lane * 4 + channel * 2 : lane * 2),
+                2);
     return options_.arithmetic == Arithmetic::kBf16
                ? static_cast<float>(c10::BFloat16(word, c10::BFloat16::from_bits()))
                : static_cast<float>(c10::Half(word, c10::Half::from_bits()));
   }
 
   /// A place of a tile in another value: its first channel's lines.
-  Map map_at(int index, int64_t block, int64_t count, int64_t channel, int64_t y, int64_t x, int64_t rows) const {
+  Map map_at(int index, int64_t block, int64_t count, int64_t channel, int64_t y, int64_t x,
+             int64_t rows) const {
     Map map;
     if (index < 0) return map;
     const Value& v = stages_.values[index];
@@ -203,7 +212,8 @@ class ImageLanes final : public Lanes {
     Choice choice = product.choice;
     const Value shape = unpooled(stages_, stage);
     const Value& in = stages_.values[stage.input];
-    if (!stage.product) choice = {false, 1, 1, static_cast<int>(std::min<int64_t>(8, power_of_two_in(shape.width)))};
+    if (!stage.product)
+      choice = {false, 1, 1, static_cast<int>(std::min<int64_t>(8, power_of_two_in(shape.width)))};
     const std::vector<Piece> groups = pieces_of(part.end - part.begin, choice.blocks);
     const std::vector<Piece> strips = pieces_of(shape.height, choice.rows);
     const std::vector<Piece> columns = pieces_of(shape.width, choice.columns);
@@ -228,7 +238,8 @@ class ImageLanes final : public Lanes {
           if (!choice.by_columns)
             kernels_.kernels->fill(stage.bias.data() + first, epilogue.outputs,
                                    group.size * strip.size * column.size, sums);
-          multiply(*stage.product, product, stage.bias.data(), block, in, stage.input, group, strip, column, sums);
+          multiply(*stage.product, product, stage.bias.data(), block, in, stage.input, group, strip, column,
+                   sums);
         } else {
           kernels_.kernels->lift(
               map_at(stage.input, group.start, group.size, first, strip.start, column.start, strip.size),
@@ -248,15 +259,16 @@ class ImageLanes final : public Lanes {
     }
   }
 
-  void multiply(const sparse::Product& product, const Lanes::Product& weights, const float* biases, int64_t block,
-                const Value& in, int input, const Piece& group, const Piece& strip, const Piece& column,
-                char* sums) const {
+  void multiply(const sparse::Product& product, const Lanes::Product& weights, const float* biases,
+                int64_t block, const Value& in, int input, const Piece& group, const Piece& strip,
+                const Piece& column, char* sums) const {
     const Packed& packed = weights.packed;
     const Packed::Block& part = packed.blocks[block];
     const int64_t stride = product.stride;
-    const char* base = value(input, group.start) +
-                       at(in, strip.start * stride - product.padding, column.start * stride - product.padding);
-    // Along a row of a convolution with stride 1 lines follow each other; else each position is a row of its own.
+    const char* base = value(input, group.start) + at(in, strip.start * stride - product.padding,
+                                                      column.start * stride - product.padding);
+    // Along a row of a convolution with stride 1 lines follow each other; else each position is a row of its
+    // own.
     const int64_t columns = stride == 1 ? column.size : 1, apart = column.size / columns;
     const int64_t rows = group.size * strip.size * apart;
     int64_t at[kMaxTile];
@@ -264,16 +276,17 @@ class ImageLanes final : public Lanes {
       at[i] = i / (strip.size * apart) * block_bytes(input) +
               i / apart % strip.size * stride * row_bytes(in) + i % apart * stride * kLine;
     if (part.jobs > 0)
-      kernels_.kernels->jobs[log2_of(rows)][log2_of(columns)](packed.jobs.data() + part.job,
-                                                              packed.jobs.data() + part.job + part.jobs,
-                                                              packed.entries.data() + part.entry, base, at, sums);
+      kernels_.kernels->jobs[log2_of(rows)][log2_of(columns)](
+          packed.jobs.data() + part.job, packed.jobs.data() + part.job + part.jobs,
+          packed.entries.data() + part.entry, base, at, sums);
     if (!weights.choice.by_columns) return;
     const int64_t wide = std::min<int64_t>(columns, 4), high = std::min(rows, columns > wide ? 1 : 4 / wide);
     const auto kernel = kernels_.kernels->columns[log2_of(high)][log2_of(wide)];
     for (int64_t r = 0; r < rows; r += high)
       for (int64_t x = 0; x < columns; x += wide)
         kernel(packed.offsets.data() + part.column, part.columns, packed.words.data() + part.column * kGroup,
-               biases + part.first, part.outputs, base + x * kLine, at + r, sums + (r * columns + x) * kLine, rows * columns);
+               biases + part.first, part.outputs, base + x * kLine, at + r, sums + (r * columns + x) * kLine,
+               rows * columns);
   }
 
   /// Pooling on its own.
@@ -289,8 +302,8 @@ class ImageLanes final : public Lanes {
       char* to = value(stage.output, block) + channel * map_bytes(out);
       for (int64_t y = 0; y < out.height; ++y)
         for (int64_t x = 0; x < out.width; ++x)
-          kernels_.kernels->pool(from + at(in, y * stride, x * stride), window.data(), side * side, stage.pool->max,
-                                 to + at(out, y, x));
+          kernels_.kernels->pool(from + at(in, y * stride, x * stride), window.data(), side * side,
+                                 stage.pool->max, to + at(out, y, x));
     }
   }
 

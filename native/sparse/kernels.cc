@@ -46,7 +46,8 @@ bool has_avx512() {
 #endif
 
 KernelChoice kernels_for(Arithmetic arithmetic, Instructions instructions) {
-  if (instructions == Instructions::kImitated && arithmetic == Arithmetic::kBf16) return {imitated_tile_kernels(), false};
+  if (instructions == Instructions::kImitated && arithmetic == Arithmetic::kBf16)
+    return {imitated_tile_kernels(), false};
 #ifdef COPPICE_X86
   if (instructions == Instructions::kBest && arithmetic == Arithmetic::kFp16) {
     if (has_avx512() && has_avx512_fp16()) return {avx512_fp16_kernels(), true};
@@ -55,7 +56,8 @@ KernelChoice kernels_for(Arithmetic arithmetic, Instructions instructions) {
     if (bf16 && has_avx512() && __builtin_cpu_supports("avx512bf16"))
       return {has_amx() ? amx_kernels() : avx512_bf16_kernels(), true};
     if (has_avx512()) return {avx512_kernels(arithmetic), !bf16};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2_kernels(arithmetic), !bf16};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+      return {avx2_kernels(arithmetic), !bf16};
   }
 #endif
   return {portable_kernels(arithmetic), arithmetic == Arithmetic::kFp32};

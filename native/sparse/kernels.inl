@@ -30,7 +30,8 @@ template <class To, class From>
   return *reinterpret_cast<const LooseWords*>(at);
 }
 
-/// Rounds to the nearest bf16, ties to even; NaN stays NaN as its payload's upper half is not empty in practice.
+/// Rounds to the nearest bf16, ties to even; NaN stays NaN as its payload's upper half is not empty in
+/// practice.
 [[gnu::always_inline]] [[maybe_unused]] inline Words rounded(Floats values) {
   const Words word = bits<Words>(values);
   return (word + 0x7fffu + ((word >> 16) & 1u)) >> 16;
@@ -132,7 +133,9 @@ struct Fp32Narrow {
   using Loose = float __attribute__((vector_size(16), aligned(4), may_alias));
   [[gnu::always_inline]] static Weight weight(uint32_t word) { return bits<float>(word); }
   [[gnu::always_inline]] static Sum operand(const char* at) { return *reinterpret_cast<const Loose*>(at); }
-  [[gnu::always_inline]] static void add(Sum& sum, Weight weight, const Sum& operand) { sum += weight * operand; }
+  [[gnu::always_inline]] static void add(Sum& sum, Weight weight, const Sum& operand) {
+    sum += weight * operand;
+  }
 };
 
 template <class A, int kRows, int kColumns>

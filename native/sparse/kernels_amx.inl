@@ -1,7 +1,8 @@
 // Columns on tiles of 16 × 16 (Intel AMX): weights of 16 outputs × 16 columns times 16 gathered lines.
 //
-// For 32 outputs and two positions at a time: four tiles of sums, two of weights, two of lines, which are copied
-// together first as tiles are loaded with one distance between rows. `Tiles` is the CPU's or an imitation.
+// For 32 outputs and two positions at a time: four tiles of sums, two of weights, two of lines, which are
+// copied together first as tiles are loaded with one distance between rows. `Tiles` is the CPU's or an
+// imitation.
 namespace coppice::sparse {
 namespace COPPICE_ISA {
 namespace {

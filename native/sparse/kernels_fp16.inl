@@ -1,5 +1,5 @@
-// Half precision: 32 images in a line, products and sums in halves (AVX512-FP16, or imitated bit for bit and slowly).
-// Sums of a pruned layer are short, so that their rounding stays at that of bf16 operands.
+// Half precision: 32 images in a line, products and sums in halves (AVX512-FP16, or imitated bit for bit and
+// slowly). Sums of a pruned layer are short, so that their rounding stays at that of bf16 operands.
 namespace coppice::sparse {
 namespace COPPICE_ISA {
 namespace {

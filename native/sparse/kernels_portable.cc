@@ -17,7 +17,8 @@ const Kernels* portable_kernels(Arithmetic arithmetic) {
 
 const Kernels* imitated_tile_kernels() {
   using namespace portable;
-  static const Kernels bf16 = with_tiles<ImitatedTiles>(all_kernels<Bf16, Bf16Lines>("portable"), "amx, imitated");
+  static const Kernels bf16 =
+      with_tiles<ImitatedTiles>(all_kernels<Bf16, Bf16Lines>("portable"), "amx, imitated");
   return &bf16;
 }
 

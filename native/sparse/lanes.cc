@@ -32,8 +32,8 @@ Lanes::Lanes(std::shared_ptr<const Stages> stages, const Options& options)
   for (size_t index = 0; index < products_.size(); ++index) {
     const Stage& stage = stages_.stages[index];
     if (stage.product) products_[index].nonzeros = nonzeros(*stage.product, options_.arithmetic);
-    // Maps that fill a tile go through the network block by block, while they are in the cache; smaller ones wait for
-    // each other, so that weights are read once for several blocks.
+    // Maps that fill a tile go through the network block by block, while they are in the cache; smaller ones
+    // wait for each other, so that weights are read once for several blocks.
     const bool small = unpooled(stages_, stage).pixels() < kMaxTile;
     together_.push_back(blocks_of_thread_ == 0 ? options.blocks : small ? blocks_of_thread_ : 1);
   }
@@ -71,7 +71,8 @@ void Lanes::choose_places() {
     for (int stage = made[value]; stage <= read[value]; ++stage) place.per_thread &= alone(stage);
     const std::string name = shape(value) + (place.per_thread ? " once" : "");
     const auto [first, last] = used.equal_range(name);
-    const auto free = std::find_if(first, last, [&](const auto& entry) { return entry.second.second < made[value]; });
+    const auto free =
+        std::find_if(first, last, [&](const auto& entry) { return entry.second.second < made[value]; });
     if (free != last) {
       place.storage = free->second.first;
       free->second.second = read[value];
@@ -124,7 +125,8 @@ void Lanes::in_steps(const Part& part, int stage, Body body) const {
 
 void Lanes::run_stage(int stage, const Member& member) {
   for (const Part& part : parts_of(member))
-    in_steps(part, stage, [&](const Part& here) { compute(stage, here, sums_.data() + member.index() * kSumsBytes); });
+    in_steps(part, stage,
+             [&](const Part& here) { compute(stage, here, sums_.data() + member.index() * kSumsBytes); });
 }
 
 void Lanes::run_round(const float* images, int64_t n, float* logits, const Member& member, Times* times) {
@@ -155,7 +157,8 @@ void Lanes::run_all(const float* images, int64_t n, float* logits, Times* times)
   const int64_t capacity = options_.blocks * images_in_block();
   team_.run([&](const Member& member) {
     for (int64_t first = 0; first < n; first += capacity)
-      run_round(images + first * pixels, std::min(capacity, n - first), logits + first * classes, member, times);
+      run_round(images + first * pixels, std::min(capacity, n - first), logits + first * classes, member,
+                times);
   });
 }
 
@@ -195,7 +198,8 @@ double Lanes::measure(int stage, const Choice& choice, double give_up) {
       const auto start = Clock::now();
       run_stage(stage, member);
       member.meet();
-      // The first run warms the caches; a hopeless choice gets no more than that. All threads see the same `best`.
+      // The first run warms the caches; a hopeless choice gets no more than that. All threads see the same
+      // `best`.
       if (member.index() == 0) {
         const double seconds = seconds_since(start);
         if (repeat > 0 || seconds > 2 * give_up) best = std::min(best, seconds);
@@ -219,7 +223,8 @@ Choice Lanes::best_choice(int stage, const Interrupt& interrupt) {
     }
   };
   const std::vector<Choice> shared = tiles(stage, true), single = tiles(stage, false);
-  // A column costs its whole block of outputs; where that is far more than single weights need, it is not tried.
+  // A column costs its whole block of outputs; where that is far more than single weights need, it is not
+  // tried.
   const auto products = [&](const std::vector<Choice>& choices) {
     return choices.empty() ? std::numeric_limits<double>::infinity()
                            : static_cast<double>(pack_for(stage, choices.front()).products);
@@ -237,14 +242,16 @@ std::string Lanes::key(int stage) const {
   const Stage& here = stages_.stages[stage];
   const Value &in = stages_.values[here.input], out = unpooled(stages_, here);
   const Nonzeros& weights = products_[stage].nonzeros;
-  const double density = static_cast<double>(weights.weights) / static_cast<double>(here.product->weight.numel());
+  const double density =
+      static_cast<double>(weights.weights) / static_cast<double>(here.product->weight.numel());
   Choice columns;
   columns.by_columns = true;
   const double shared = static_cast<double>(pack_for(stage, columns).products) /
                         static_cast<double>(here.product->weight.numel());
   char text[256];
   std::snprintf(text, sizeof text,
-                "%s %s threads %d blocks %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d/%d, pool %d, %.2f left, %.2f in columns",
+                "%s %s threads %d blocks %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d/%d, pool %d, %.2f left, %.2f "
+                "in columns",
                 kernels_.kernels->name, layout(), options_.threads, static_cast<int>(options_.blocks),
                 static_cast<int>(in.channels), static_cast<int>(in.height), static_cast<int>(in.width),
                 static_cast<int>(out.channels), static_cast<int>(out.height), static_cast<int>(out.width),
@@ -261,7 +268,8 @@ void Lanes::tune(const float* images, int64_t n, Tuning& tuning, const Interrupt
   n = std::min(n, options_.blocks * images_in_block());
   team_.run([&](const Member& member) {
     start_round(n, member);
-    for (const Part& part : parts_of(member)) in_steps(part, 0, [&](const Part& here) { load_images(images, n, here); });
+    for (const Part& part : parts_of(member))
+      in_steps(part, 0, [&](const Part& here) { load_images(images, n, here); });
   });
   for (int stage = 0; stage < static_cast<int>(stages_.stages.size()); ++stage) {
     if (stages_.stages[stage].product) {

@@ -1,5 +1,5 @@
-// Programs whose vectors hold one channel (pair) of many images or of many pixels: what the two layouts share, which is
-// threads, memory, packing and tuning.
+// Programs whose vectors hold one channel (pair) of many images or of many pixels: what the two layouts
+// share, which is threads, memory, packing and tuning.
 #pragma once
 #include "sparse/packing.h"
 #include "sparse/program.h"
@@ -35,8 +35,8 @@ class Lanes : public Program {
   int64_t bytes() const override;
   int64_t granularity() const override { return images_in_block(); }
 
-  /// Packs every stage for the fastest of its choices, measured on `images` or known from `tuning`, to which new
-  /// choices are added. Throws std::invalid_argument where the arithmetic cannot hold a weight.
+  /// Packs every stage for the fastest of its choices, measured on `images` or known from `tuning`, to which
+  /// new choices are added. Throws std::invalid_argument where the arithmetic cannot hold a weight.
   void tune(const float* images, int64_t n, Tuning& tuning, const Interrupt& interrupt);
 
  protected:
@@ -77,7 +77,8 @@ class Lanes : public Program {
   void allocate();
   char* value(int index, int64_t block) const {
     const Place& place = places_[index];
-    return storage_[place.storage].data() + (place.per_thread ? block / blocks_of_thread_ : block) * place.bytes;
+    return storage_[place.storage].data() +
+           (place.per_thread ? block / blocks_of_thread_ : block) * place.bytes;
   }
   /// Bytes from one block of a value to the next.
   int64_t block_bytes(int value) const { return places_[value].bytes; }

@@ -71,7 +71,9 @@ bool Choice::parse(const std::string& text, Choice& choice) {
                   &read.outputs, &read.inputs) != 6)
     return false;
   read.by_columns = std::strcmp(kind, "columns") == 0;
-  const auto power = [](int value, int most) { return value >= 1 && value <= most && (value & (value - 1)) == 0; };
+  const auto power = [](int value, int most) {
+    return value >= 1 && value <= most && (value & (value - 1)) == 0;
+  };
   if (!power(read.blocks, 8) || !power(read.rows, 16) || !power(read.columns, 16) || read.tile() > kMaxTile ||
       !power(read.outputs, 256) || read.inputs < 1 || (read.by_columns && read.outputs != kGroup) ||
       read.outputs < 2 || read.text() != text)

@@ -20,7 +20,7 @@ struct Nonzeros {
   std::vector<Nonzero> entries;
   int64_t channels = 0;  ///< input channels (pairs)
   int64_t weights = 0;   ///< that are not zero
-  bool finite = true;   ///< whether the arithmetic can hold all of them
+  bool finite = true;    ///< whether the arithmetic can hold all of them
 };
 Nonzeros nonzeros(const Product& product, Arithmetic arithmetic);
 
@@ -41,9 +41,9 @@ struct Choice {
 /// Weights of a stage, packed for a choice.
 struct Packed {
   struct Block {
-    int64_t first, outputs;            ///< its outputs
-    uint32_t job, jobs, entry;         ///< by jobs
-    uint32_t column, columns;          ///< by columns
+    int64_t first, outputs;     ///< its outputs
+    uint32_t job, jobs, entry;  ///< by jobs
+    uint32_t column, columns;   ///< by columns
   };
   std::vector<Block> blocks;
   std::vector<Job> jobs;
@@ -55,7 +55,8 @@ struct Packed {
 
 /// `column_step` is the kernels'; `offset(channel, y, x)`: bytes from a tile's first line to the operand.
 template <class Offset>
-Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, int64_t column_step, Offset offset);
+Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmetic, int64_t column_step,
+            Offset offset);
 
 /// Brings a block's words from [columns][32] to [columns / step][32][step], filling up with columns of zeros.
 void interleave(Packed& packed, Packed::Block& block, int64_t step);

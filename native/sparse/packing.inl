@@ -18,10 +18,12 @@ Packed pack(const Nonzeros& nonzeros, const Choice& choice, Arithmetic arithmeti
   const auto size = [](size_t count) { return static_cast<uint32_t>(count); };
   for (int64_t first = 0; first < outputs; first += choice.outputs) {
     const int64_t here = std::min<int64_t>(choice.outputs, outputs - first);
-    Packed::Block block{first, here, size(packed.jobs.size()), 0, size(packed.entries.size()),
-                        size(packed.offsets.size()), 0};
+    Packed::Block block{
+        first, here, size(packed.jobs.size()), 0, size(packed.entries.size()), size(packed.offsets.size()),
+        0};
     if (choice.by_columns) {
-      // Columns in which any output of the block has a weight, merged row by row: all rows have the same order.
+      // Columns in which any output of the block has a weight, merged row by row: all rows have the same
+      // order.
       std::vector<const Nonzero*> at(here), end(here);
       for (int64_t o = 0; o < here; ++o) std::tie(at[o], end[o]) = row(first + o);
       const auto key = [](const Nonzero& n) {

@@ -1,6 +1,7 @@
-// Pixel lanes: a line holds 16 neighbouring pixels of one channel of one image, in fp32. So that operands follow each
-// other in memory for every tap of a convolution, a value is stored once for each column of a reader's kernel, moved by
-// that column and thinned by its stride; small maps once for each tap, so that every operand is an aligned line.
+// Pixel lanes: a line holds 16 neighbouring pixels of one channel of one image, in fp32. So that operands
+// follow each other in memory for every tap of a convolution, a value is stored once for each column of a
+// reader's kernel, moved by that column and thinned by its stride; small maps once for each tap, so that
+// every operand is an aligned line.
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -14,8 +15,8 @@ namespace {
 
 constexpr int64_t kPixels = kLine / 4;
 
-/// A value as one kind of reader needs it: planes [phase][column] of [row][x], where row r of phase p and column k
-/// holds in[stride · r + p − padding][stride · x + k − padding], and zeros beyond the map.
+/// A value as one kind of reader needs it: planes [phase][column] of [row][x], where row r of phase p and
+/// column k holds in[stride · r + p − padding][stride · x + k − padding], and zeros beyond the map.
 struct View {
   int64_t kernel_height, kernel_width, stride, padding;
   int64_t rows = 0, width = 0;  ///< of a plane
@@ -75,8 +76,8 @@ class PixelLanes final : public Lanes {
     std::string text;
     for (const View& view : views_[index]) {
       char part[96];
-      std::snprintf(part, sizeof part, "%ld %ld %ld %ld %ld %ld %ld;", stages_.values[index].channels, view.rows,
-                    view.width, view.kernel_height, view.kernel_width, view.stride, view.padding);
+      std::snprintf(part, sizeof part, "%ld %ld %ld %ld %ld %ld %ld;", stages_.values[index].channels,
+                    view.rows, view.width, view.kernel_height, view.kernel_width, view.stride, view.padding);
       text += part;
     }
     return text;
@@ -89,8 +90,8 @@ class PixelLanes final : public Lanes {
     for (int64_t item = part.begin * rows + begin; item < part.begin * rows + end; ++item)
       write_row(0, item / rows, item % rows / image.height, item % image.height, images + item * image.width);
     // Images of a few pixels are for tests.
-    for (int64_t item = part.begin * image.channels; image.pixels() <= kPixels && item < part.end * image.channels;
-         ++item) {
+    for (int64_t item = part.begin * image.channels;
+         image.pixels() <= kPixels && item < part.end * image.channels; ++item) {
       if (part.index != 0 || item / image.channels >= n) break;
       float map[kPixels] = {};
       std::copy_n(images + item * image.pixels(), image.pixels(), map);
@@ -119,7 +120,8 @@ class PixelLanes final : public Lanes {
     for (int columns = 1; columns <= kMaxTile; columns *= 2) {
       const Choice choice{by_columns, 1, 1, columns, 32, 1 << 20};
       // A larger tile than the whole map only wastes.
-      const bool larger = columns > 1 && columns * kPixels / 2 >= unpooled(stages_, stages_.stages[stage]).pixels();
+      const bool larger =
+          columns > 1 && columns * kPixels / 2 >= unpooled(stages_, stages_.stages[stage]).pixels();
       if (!larger && allowed(stage, choice)) found.push_back(choice);
     }
     return found;
@@ -138,9 +140,10 @@ class PixelLanes final : public Lanes {
 
   Packed pack_for(int stage, const Choice& choice) const override {
     const View& view = view_of(stages_.stages[stage]);
-    return pack(products_[stage].nonzeros, choice, Arithmetic::kFp32, kernels_.kernels->column_step, [&](int64_t channel, int64_t y, int64_t x) {
-      return static_cast<uint32_t>((channel * view.channel() + view.tap(y, x)) * 4);
-    });
+    return pack(products_[stage].nonzeros, choice, Arithmetic::kFp32, kernels_.kernels->column_step,
+                [&](int64_t channel, int64_t y, int64_t x) {
+                  return static_cast<uint32_t>((channel * view.channel() + view.tap(y, x)) * 4);
+                });
   }
 
   void compute(int index, const Part& part, char* sums) override {
@@ -163,7 +166,8 @@ class PixelLanes final : public Lanes {
     const int64_t out_height = (v.height + 2 * padding - height) / stride + 1;
     view.rows = out_height + (height - 1) / stride;
     view.width = (v.width + 2 * padding - width) / stride + 1;
-    if (v.pixels() <= kPixels && out_height * view.width <= kPixels && !views.empty() && out_height * view.width > 1)
+    if (v.pixels() <= kPixels && out_height * view.width <= kPixels && !views.empty() &&
+        out_height * view.width > 1)
       make_small(view, v, out_height);
     if (!views.empty()) {
       view.offset = views.back().offset + v.channels * views.back().channel();
@@ -226,8 +230,8 @@ class PixelLanes final : public Lanes {
   void write_map(int index, int64_t block, int64_t channel, const float* pixels) const {
     for (const View& view : views_[index])
       if (view.small())
-        kernels_.kernels->spread(pixels, view.index.data(), view.mask.data(), view.kernel_height * view.kernel_width,
-                                 view.lanes * 4,
+        kernels_.kernels->spread(pixels, view.index.data(), view.mask.data(),
+                                 view.kernel_height * view.kernel_width, view.lanes * 4,
                                  value(index, block) + (view.offset + channel * view.channel()) * 4);
   }
 
@@ -245,7 +249,8 @@ class PixelLanes final : public Lanes {
     const Choice choice = product.choice;
     const int64_t height = stage.product ? strip_height(index, choice) : shape.height;
     const int64_t strips = (shape.height + height - 1) / height;
-    const int64_t outputs = stage.product ? static_cast<int64_t>(product.packed.blocks.size()) : shape.channels;
+    const int64_t outputs =
+        stage.product ? static_cast<int64_t>(product.packed.blocks.size()) : shape.channels;
     const auto [begin, end] = part.of((part.end - part.begin) * strips * outputs);
     std::vector<float> rows(stage.product ? 0 : std::max(shape.pixels(), kPixels));
     RowsEpilogue epilogue{};
@@ -269,23 +274,24 @@ class PixelLanes final : public Lanes {
       const View& view = view_of(stage);
       const char* base = value(stage.input, block) + (view.offset + y * view.width) * 4;
       const int64_t none[1] = {0};
-      const JobsKernel jobs = view.lanes == 4 ? kernels_.kernels->narrow_jobs
-                                              : kernels_.kernels->jobs[0][std::countr_zero(
-                                                    static_cast<unsigned>(choice.columns))];
+      const JobsKernel jobs =
+          view.lanes == 4
+              ? kernels_.kernels->narrow_jobs
+              : kernels_.kernels->jobs[0][std::countr_zero(static_cast<unsigned>(choice.columns))];
       if (part.jobs > 0)
         jobs(product.packed.jobs.data() + part.job, product.packed.jobs.data() + part.job + part.jobs,
-            product.packed.entries.data() + part.entry, base, none, sums);
+             product.packed.entries.data() + part.entry, base, none, sums);
       if (choice.by_columns) {
         const int wide = std::min(choice.columns, 4);
         for (int x = 0; x < choice.columns; x += wide)
           kernels_.kernels->columns[0][std::countr_zero(static_cast<unsigned>(wide))](
               product.packed.offsets.data() + part.column, part.columns,
               product.packed.words.data() + part.column * kGroup, stage.bias.data() + part.first,
-              part.outputs, base + x * kLine, none,
-              sums + x * kLine, choice.columns);
+              part.outputs, base + x * kLine, none, sums + x * kLine, choice.columns);
       }
       for (int64_t o = 0; o < part.outputs; ++o)
-        finish(stage, epilogue, block, part.first + o, y, reinterpret_cast<float*>(sums + o * choice.columns * kLine));
+        finish(stage, epilogue, block, part.first + o, y,
+               reinterpret_cast<float*>(sums + o * choice.columns * kLine));
     }
   }
 
@@ -323,7 +329,8 @@ class PixelLanes final : public Lanes {
           float found = stage.pool->max ? -std::numeric_limits<float>::infinity() : 0.0f;
           for (int64_t i = 0; i < side; ++i) {
             const float* from = row(stage.input, block, channel, y * stride + i) + x * stride;
-            for (int64_t j = 0; j < side; ++j) found = stage.pool->max ? std::max(found, from[j]) : found + from[j];
+            for (int64_t j = 0; j < side; ++j)
+              found = stage.pool->max ? std::max(found, from[j]) : found + from[j];
           }
           values[x] = stage.pool->max ? found : found / static_cast<float>(side * side);
         }

@@ -22,8 +22,9 @@ struct StageReport {
 class Program {
  public:
   virtual ~Program() = default;
-  /// `images`: floats [n, channels, height, width]; `logits`: [n, classes]. Both lie in the memory of the device that
-  /// the program was made for. On CUDA the work is queued on the current stream, in order with what uses them there.
+  /// `images`: floats [n, channels, height, width]; `logits`: [n, classes]. Both lie in the memory of the
+  /// device that the program was made for. On CUDA the work is queued on the current stream, in order with
+  /// what uses them there.
   virtual void run(const float* images, int64_t n, float* logits) = 0;
   /// Runs once and measures every stage.
   virtual std::vector<StageReport> profile(const float* images, int64_t n) = 0;

@@ -23,8 +23,7 @@ struct Affine {
 /// A batch norm in evaluation mode, or `normalize`, in float64 and rounded once.
 Affine affine_of(const Node& node, const NodeWeights& w) {
   if (const auto* norm = std::get_if<BatchNorm2d>(&node.operation)) {
-    const at::Tensor scale =
-        w.weight.to(at::kDouble) * w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
+    const at::Tensor scale = w.weight.to(at::kDouble) * w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
     return {to_floats(scale), to_floats(w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale)};
   }
   const at::Tensor scale = w.weight.to(at::kDouble).flatten().reciprocal();
@@ -59,10 +58,11 @@ class Builder {
 
   /// Whether every reader of a flatten is a linear layer, which reads maps as they lie.
   bool only_linear_readers(int index) const {
-    return std::all_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& reader) {
-      return std::count(reader.inputs.begin(), reader.inputs.end(), index) == 0 ||
-             std::holds_alternative<Linear>(reader.operation);
-    });
+    return readers_[index] > 0 &&
+           std::all_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& reader) {
+             return std::count(reader.inputs.begin(), reader.inputs.end(), index) == 0 ||
+                    std::holds_alternative<Linear>(reader.operation);
+           });
   }
 
   void add_stage(int index) {
@@ -72,7 +72,7 @@ class Builder {
     stage.input = value(first.inputs[0]);
     done_[index] = true;
     const auto product = [&](const NodeWeights& w, at::Tensor weight, int64_t stride, int64_t padding) {
-      weight = weight.to(at::kCPU, at::kFloat).contiguous();
+      weight = weight.to(at::kCPU, at::kFloat).clone(at::MemoryFormat::Contiguous);  // an engine is a copy
       stage.node = first.name;
       if (w.bias.defined()) stage.bias = to_floats(w.bias);
       stage.bias.resize(weight.size(0) + kGroup, 0.0f);
@@ -81,24 +81,27 @@ class Builder {
       read.border = std::max(read.border, padding);
     };
     bool fusible = true;
-    std::visit(
-        Rule{
-            [&](const Conv2d& op) { product(weights_[index], weights_[index].weight, op.stride, op.padding); },
-            [&](const Linear&) {
-              const Value& read = result_.values[stage.input];
-              product(weights_[index],
-                      weights_[index].weight.view({-1, read.channels, read.height, read.width}), 1, 0);
-            },
-            [&](const Flatten&) { fusible = false; },
-            [&](const MaxPool2d& op) { stage.pool = Stage::Pool{true, op.kernel, op.stride}, fusible = false; },
-            [&](const AveragePool2d& op) {
-              stage.pool = Stage::Pool{false, op.kernel, op.stride}, fusible = false;
-            },
-            [&](const Add&) { stage.residual = value(first.inputs[1]); },
-            [&](const Relu&) { stage.relu = true; },
-            [&](const auto&) { set_affine(stage, index); },
-        },
-        first.operation);
+    std::visit(Rule{
+                   [&](const Conv2d& op) {
+                     product(weights_[index], weights_[index].weight, op.stride, op.padding);
+                   },
+                   [&](const Linear&) {
+                     const Value& read = result_.values[stage.input];
+                     product(weights_[index],
+                             weights_[index].weight.view({-1, read.channels, read.height, read.width}), 1, 0);
+                   },
+                   [&](const Flatten&) { fusible = false; },
+                   [&](const MaxPool2d& op) {
+                     stage.pool = Stage::Pool{true, op.kernel, op.stride}, fusible = false;
+                   },
+                   [&](const AveragePool2d& op) {
+                     stage.pool = Stage::Pool{false, op.kernel, op.stride}, fusible = false;
+                   },
+                   [&](const Add&) { stage.residual = value(first.inputs[1]); },
+                   [&](const Relu&) { stage.relu = true; },
+                   [&](const auto&) { set_affine(stage, index); },
+               },
+               first.operation);
     if (std::holds_alternative<Flatten>(first.operation)) {
       if (only_linear_readers(index)) {
         value_of_node_[index] = stage.input;

@@ -1,5 +1,5 @@
-// A folded network as the inference engine sees it: few stages, each a convolution (or none) with all that follows it
-// element by element.
+// A folded network as the inference engine sees it: few stages, each a convolution (or none) with all that
+// follows it element by element.
 #pragma once
 #include <optional>
 #include <string>
@@ -24,14 +24,15 @@ struct Product {
   int64_t inputs() const { return weight.size(1); }
 };
 
-/// input · product + bias + residual (→ raw) · scale + shift, ReLU, pooling → output. What is absent is skipped; pooling
-/// that a product's stage cannot do is a stage of its own.
+/// input · product + bias + residual (→ raw) · scale + shift, ReLU, pooling → output. What is absent is
+/// skipped; pooling that a product's stage cannot do is a stage of its own.
 struct Stage {
   std::string name;  ///< of its last node
   std::string node;  ///< that the product is of, if any
   int input = 0;
   std::optional<Product> product;
-  std::vector<float> bias;  ///< per output, if there is a product, and zeros behind (kernels read whole groups)
+  std::vector<float>
+      bias;  ///< per output, if there is a product, and zeros behind (kernels read whole groups)
   int residual = -1, raw = -1;
   std::vector<float> scale, shift;  ///< per channel, or empty
   bool relu = false;

@@ -1,9 +1,10 @@
-// The simple kernels: how each value, or each output, comes about. `Thread` is a CUDA thread or one that the CPU
-// imitates. Those of the tensor cores are in mma.h.
+// The simple kernels: how each value, or each output, comes about. `Thread` is a CUDA thread or one that the
+// CPU imitates. Those of the tensor cores are in mma.h.
 #pragma once
 #include "sparse/cuda/work.h"
 
-// Bodies are compiled for the device with nvcc, which is where `Thread` is a device's, and for the CPU elsewhere.
+// Bodies are compiled for the device with nvcc, which is where `Thread` is a device's, and for the CPU
+// elsewhere.
 #ifdef __CUDACC__
 #define COPPICE_KERNEL __device__ inline
 #define COPPICE_UNROLL _Pragma("unroll")
@@ -14,7 +15,8 @@
 
 namespace coppice::sparse::cuda {
 
-/// Calls item(i, image) for every i below `rows` and every image; neighbouring threads have neighbouring images.
+/// Calls item(i, image) for every i below `rows` and every image; neighbouring threads have neighbouring
+/// images.
 template <class T, class Item>
 struct Each {
   static constexpr int kThreads = 256, kShared = 0;
@@ -36,7 +38,8 @@ struct Place {
       : channel(row / (height * width)), y(row / width % height), x(row % width) {}
 };
 
-/// The whole stage from dense weights, tap by tap with its bounds checked: what the other kernels are checked against.
+/// The whole stage from dense weights, tap by tap with its bounds checked: what the other kernels are checked
+/// against.
 struct Reference {
   template <class T>
   COPPICE_KERNEL static void run(const Work<T>& w, int row, int image) {
@@ -51,7 +54,8 @@ struct Reference {
             const int from_y = y * w.stride - w.padding + ky, from_x = x * w.stride - w.padding + kx;
             if (from_y < 0 || from_y >= w.input.height || from_x < 0 || from_x >= w.input.width) continue;
             const T operand = *place(w, w.input, c, from_y, from_x, image);
-            const int64_t tap = ((int64_t{at.channel} * w.input.channels + c) * w.kernel_height + ky) * w.kernel_width + kx;
+            const int64_t tap =
+                ((int64_t{at.channel} * w.input.channels + c) * w.kernel_height + ky) * w.kernel_width + kx;
             sum += to_float(w.dense[tap]) * to_float(operand);
           }
       finish<1>(w, at.channel, y, x, image, &sum);
@@ -117,8 +121,7 @@ struct Reshape {
   template <class T>
   COPPICE_KERNEL static void run(const Work<T>& w, int row, int image) {
     const Place at(row, w.input.height, w.input.width);
-    *place(w, w.output, row, 0, 0, image) =
-        *place(w, w.input, at.channel, at.y, at.x, image);
+    *place(w, w.output, row, 0, 0, image) = *place(w, w.input, at.channel, at.y, at.x, image);
   }
 };
 
@@ -127,13 +130,12 @@ struct Store {
   template <class T>
   COPPICE_KERNEL static void run(const Work<T>& w, int row, int image) {
     if (image >= w.count) return;
-    w.floats[int64_t{image} * w.input.channels + row] =
-        to_float(*place(w, w.input, row, 0, 0, image));
+    w.floats[int64_t{image} * w.input.channels + row] = to_float(*place(w, w.input, row, 0, 0, image));
   }
 };
 
-/// Images [count][channels][height][width] → [channels][height][width][images], through tiles of 32 × 32 that are read
-/// along pixels and written along images; images that are not there become zeros.
+/// Images [count][channels][height][width] → [channels][height][width][images], through tiles of 32 × 32 that
+/// are read along pixels and written along images; images that are not there become zeros.
 template <class T>
 struct Load {
   static constexpr int kThreads = 256, kSide = 32, kShared = kSide * (kSide + 1) * 4;
@@ -204,8 +206,8 @@ struct Positions {
   }
 };
 
-/// Single weights: a warp computes one output at kCount positions for 64 images, two a thread. The warps of a block have
-/// neighbouring outputs of the same positions, whose operands then come from the first cache.
+/// Single weights: a warp computes one output at kCount positions for 64 images, two a thread. The warps of a
+/// block have neighbouring outputs of the same positions, whose operands then come from the first cache.
 template <class T, int kCount, bool kPool>
 struct Jobs {
   static constexpr int kWarps = 8, kThreads = kWarps * 32, kShared = 0;
@@ -221,7 +223,7 @@ struct Jobs {
     const Tiles positions(w, t.block_y());
     const T* from[kCount];
     float sums[kCount][2];
-COPPICE_UNROLL
+    COPPICE_UNROLL
     for (int p = 0; p < kCount; ++p) {
       from[p] = w.input.data + int64_t{positions.base(w, p)} * w.images + image;
       sums[p][0] = sums[p][1] = w.bias[output];
@@ -230,7 +232,7 @@ COPPICE_UNROLL
     for (int e = w.start[output]; e < end; ++e) {
       const Entry entry = w.entries[e];
       const int64_t offset = int64_t{entry.offset} * w.images;
-COPPICE_UNROLL
+      COPPICE_UNROLL
       for (int p = 0; p < kCount; ++p) {
         float operand[2];
         load<2>(from[p] + offset, operand);

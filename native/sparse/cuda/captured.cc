@@ -34,14 +34,14 @@ class Settings {
 
 class Captured final : public Program {
  public:
-  Captured(std::unique_ptr<Program> program, at::Device device, int64_t batch, const Value& input, int64_t classes,
-           bool tf32)
+  Captured(std::unique_ptr<Program> program, at::Device device, int64_t batch, const Value& input,
+           int64_t classes, bool tf32)
       : program_(std::move(program)), device_(device), batch_(batch), tf32_(tf32) {
     const auto floats = at::TensorOptions().dtype(at::kFloat).device(device);
     images_ = at::zeros({batch, input.channels, input.height, input.width}, floats);
     logits_ = at::zeros({batch, classes}, floats);
-    // A graph is captured on a stream of its own, after the buffers are there and everything has run once: algorithms
-    // are chosen and workspaces allocated then.
+    // A graph is captured on a stream of its own, after the buffers are there and everything has run once:
+    // algorithms are chosen and workspaces allocated then.
     c10::cuda::device_synchronize();
     const c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool(false, device.index());
     const c10::cuda::CUDAStreamGuard guard(side);
@@ -87,7 +87,9 @@ class Captured final : public Program {
   int64_t granularity() const override { return program_->granularity(); }
 
  private:
-  void run_batch() { program_->run(images_.const_data_ptr<float>(), batch_, logits_.mutable_data_ptr<float>()); }
+  void run_batch() {
+    program_->run(images_.const_data_ptr<float>(), batch_, logits_.mutable_data_ptr<float>());
+  }
 
   /// Somebody's floats on the device, shaped like `like`.
   at::Tensor view(const float* floats, const at::Tensor& like) const {

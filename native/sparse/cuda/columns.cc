@@ -7,7 +7,8 @@
 namespace coppice::sparse::cuda {
 namespace {
 
-/// Row of a tap's operand, counted from that of a position's first tap. `tap` counts channels, then rows and columns.
+/// Row of a tap's operand, counted from that of a position's first tap. `tap` counts channels, then rows and
+/// columns.
 template <class T>
 int32_t offset_of(const Product& product, const Maps<T>& input, int64_t tap) {
   const int64_t x = tap % product.kernel_width, y = tap / product.kernel_width % product.kernel_height;

@@ -7,8 +7,9 @@
 
 namespace coppice::sparse::cuda {
 
-/// Of groups of outputs: (input channel, tap) pairs in which any output of the group has a weight, as offsets of their
-/// rows in the maps `input`, and the weights of all outputs there. Filled up to a multiple of kDepth a group.
+/// Of groups of outputs: (input channel, tap) pairs in which any output of the group has a weight, as offsets
+/// of their rows in the maps `input`, and the weights of all outputs there. Filled up to a multiple of kDepth
+/// a group.
 template <class T>
 struct Columns {
   std::vector<int32_t> start, offsets;

@@ -11,15 +11,16 @@ struct Grid {
   int x = 1, y = 1, z = 1;
 };
 
-/// Calls launch(grid, body). `most_blocks` bounds the grids of kernels whose blocks take more than one part. False where
-/// no kernel fits.
+/// Calls launch(grid, body). `most_blocks` bounds the grids of kernels whose blocks take more than one part.
+/// False where no kernel fits.
 template <class T, class Launch>
 bool dispatch(const Version& v, const Work<T>& w, int64_t most_blocks, Launch launch) {
   const auto parts = [](int64_t count, int64_t size) { return static_cast<int>((count + size - 1) / size); };
   const auto each = [&](auto item, const Maps<T>& maps) {
     const int64_t rows = int64_t{maps.channels} * maps.height * maps.width;
     const int64_t blocks = parts(rows * w.images, 256);
-    launch(Grid{static_cast<int>(blocks < most_blocks ? blocks : most_blocks)}, Each<T, decltype(item)>{w, rows});
+    launch(Grid{static_cast<int>(blocks < most_blocks ? blocks : most_blocks)},
+           Each<T, decltype(item)>{w, rows});
     return true;
   };
   const auto jobs = [&](auto body) {
@@ -72,8 +73,7 @@ bool dispatch(const Version& v, const Work<T>& w, int64_t most_blocks, Launch la
         const auto either = [&](auto narrow_body, auto wide_body) {
           return v.images == narrow_body.kAtOnce && (wide ? mma(wide_body) : mma(narrow_body));
         };
-        if (w.pool == 2)
-          return v.positions == 4 && either(Mma<32, 4, 64, true>{w}, Mma<64, 4, 64, true>{w});
+        if (w.pool == 2) return v.positions == 4 && either(Mma<32, 4, 64, true>{w}, Mma<64, 4, 64, true>{w});
         if (w.pool != 1) return false;
         if (v.positions == 4) return either(Mma<32, 4, 64, false>{w}, Mma<64, 4, 64, false>{w});
         if (v.positions == 2) return either(Mma<32, 2, 64, false>{w}, Mma<64, 2, 64, false>{w});

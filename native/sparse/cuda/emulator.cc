@@ -70,7 +70,8 @@ class Block {
     const char* row;
     uint32_t a[4], b[2];
   };
-  /// Shows it and returns what all 32 lanes have shown. Two sets take turns: nobody is more than one round ahead.
+  /// Shows it and returns what all 32 lanes have shown. Two sets take turns: nobody is more than one round
+  /// ahead.
   const Shown* exchange(int thread, const Shown& mine) {
     Warp& warp = warps_[thread / kWarp];
     const unsigned round = warp.gate.passed;
@@ -81,8 +82,10 @@ class Block {
   }
 
   void copy(int thread, char* to, const void* from) {
-    if (eager_) std::memcpy(to, from, 16);
-    else fibers_[thread].open.push_back({to, from});
+    if (eager_)
+      std::memcpy(to, from, 16);
+    else
+      fibers_[thread].open.push_back({to, from});
   }
   void commit(int thread) {
     Fiber& fiber = fibers_[thread];
@@ -157,8 +160,8 @@ void EmulatedThread::copy_async(char* to, const void* from) const { block_.copy(
 void EmulatedThread::commit() const { block_.commit(thread_); }
 void EmulatedThread::wait_for(size_t left) const { block_.wait(thread_, left); }
 
-/// PTX ISA, ldmatrix: without .trans lane l gets numbers 2(l mod 4) and the next of row l / 4 of each matrix; with it
-/// rows and columns change places.
+/// PTX ISA, ldmatrix: without .trans lane l gets numbers 2(l mod 4) and the next of row l / 4 of each matrix;
+/// with it rows and columns change places.
 void EmulatedThread::load_transposed(uint32_t (&to)[4], const char* row) const {
   const Block::Shown* shown = block_.exchange(thread_, {row, {}, {}});
   const int lane = thread_ % kWarp;

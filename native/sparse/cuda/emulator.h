@@ -1,9 +1,10 @@
-// CUDA blocks imitated on one thread of the CPU, so that kernels are checked where no GPU is: every thread of a block is
-// a fiber that runs the very body that nvcc compiles, and gives way at barriers and where lanes work together. Very slow.
+// CUDA blocks imitated on one thread of the CPU, so that kernels are checked where no GPU is: every thread of
+// a block is a fiber that runs the very body that nvcc compiles, and gives way at barriers and where lanes
+// work together. Very slow.
 //
-// What a GPU leaves open is varied from block to block: threads run forwards or backwards, asynchronous copies happen at
-// once or not before they are waited for, and shared memory starts as NaN. So a missing barrier or wait shows as wrong
-// results.
+// What a GPU leaves open is varied from block to block: threads run forwards or backwards, asynchronous
+// copies happen at once or not before they are waited for, and shared memory starts as NaN. So a missing
+// barrier or wait shows as wrong results.
 #pragma once
 #include <cstdint>
 #include <functional>

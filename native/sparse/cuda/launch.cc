@@ -11,7 +11,8 @@ namespace {
 template <class T>
 bool imitate(const Version& version, const Work<T>& work) {
   return dispatch(version, work, /*most_blocks=*/2, [](Grid grid, const auto& body) {
-    emulate(grid.x, grid.y, grid.z, body.kThreads, body.kShared, [&](EmulatedThread& thread) { body(thread); });
+    emulate(grid.x, grid.y, grid.z, body.kThreads, body.kShared,
+            [&](EmulatedThread& thread) { body(thread); });
   });
 }
 

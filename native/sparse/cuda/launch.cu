@@ -18,7 +18,8 @@ struct Launch {
   cudaStream_t stream;
   template <class Body>
   void operator()(Grid grid, const Body& body) const {
-    // More shared memory than any device grants unasked. What fails here fails the launch, which the caller checks.
+    // More shared memory than any device grants unasked. What fails here fails the launch, which the caller
+    // checks.
     if (Body::kShared > 48 * 1024)
       cudaFuncSetAttribute(kernel<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, Body::kShared);
     kernel<Body><<<dim3(grid.x, grid.y, grid.z), Body::kThreads, Body::kShared, stream>>>(body);

@@ -1,5 +1,5 @@
-// Versions of kernels and how they are run: on a device, or imitated on the CPU for checks. No libtorch here, nvcc reads
-// this too.
+// Versions of kernels and how they are run: on a device, or imitated on the CPU for checks. No libtorch here,
+// nvcc reads this too.
 #pragma once
 #include <string>
 
@@ -9,8 +9,8 @@ namespace coppice::sparse::cuda {
 
 enum class Kernel { kLoad, kStore, kLift, kPool, kReshape, kReference, kSimple, kJobs, kMma };
 
-/// How a stage is computed. The ladder for columns that outputs share is reference → simple → mma; jobs are for single
-/// weights.
+/// How a stage is computed. The ladder for columns that outputs share is reference → simple → mma; jobs are
+/// for single weights.
 struct Version {
   Kernel kernel = Kernel::kReference;
   int outputs = 32;      ///< of a group: simple and mma

@@ -11,7 +11,8 @@
 namespace coppice::sparse::cuda {
 namespace {
 
-/// Images that go through the network together, at most: the values of a layer then mostly stay in the second cache.
+/// Images that go through the network together, at most: the values of a layer then mostly stay in the second
+/// cache.
 constexpr int64_t kMostImages = 512;
 
 /// The kernels pool windows of 2 × 2 after a product; other windows become stages of their own.
@@ -60,7 +61,8 @@ class Planar final : public Program {
     const auto bytes = at::TensorOptions().dtype(at::kByte).device(options.device);
     for (const Value& v : stages_.values) {
       const int64_t rows = v.channels * (v.height + 2 * v.border) * (v.width + 2 * v.border);
-      if (rows > std::numeric_limits<int32_t>::max()) throw std::invalid_argument("a layer's maps are too large");
+      if (rows > std::numeric_limits<int32_t>::max())
+        throw std::invalid_argument("a layer's maps are too large");
       values_.push_back(at::zeros({rows * images_ * static_cast<int64_t>(sizeof(T))}, bytes));
     }
     for (size_t index = 0; index < prepared_.size(); ++index) {
@@ -115,7 +117,8 @@ class Planar final : public Program {
     std::vector<StageReport> reports;
     Stopwatch watch(options_.device);
     for (int64_t first = 0; first < n; first += images_) {
-      load(images + first * stages_.values[0].channels * stages_.values[0].pixels(), std::min(images_, n - first));
+      load(images + first * stages_.values[0].channels * stages_.values[0].pixels(),
+           std::min(images_, n - first));
       for (size_t index = 0; index < prepared_.size(); ++index) {
         watch.start();
         compute(index);
@@ -129,7 +132,8 @@ class Planar final : public Program {
 
   std::string name() const override {
     return std::string("planar ") + (options_.bf16 ? "bf16" : "fp32") +
-           (options_.version ? ", " + options_.version->text() : "") + (options_.device.is_cpu() ? ", imitated" : "");
+           (options_.version ? ", " + options_.version->text() : "") +
+           (options_.device.is_cpu() ? ", imitated" : "");
   }
   int64_t bytes() const override {
     size_t total = 0;
@@ -145,14 +149,15 @@ class Planar final : public Program {
   struct Prepared {
     Version version;
     at::Tensor bias, scale, shift, start, offsets;
-    at::Tensor weights;  ///< dense, of columns or entries, as the version has them
+    at::Tensor weights;    ///< dense, of columns or entries, as the version has them
     int64_t products = 0;  ///< multiply-adds for a position
   };
 
   template <class Item>
   at::Tensor upload(const std::vector<Item>& items) const {
     if (items.empty()) return {};
-    return at::from_blob(const_cast<Item*>(items.data()), {static_cast<int64_t>(items.size() * sizeof(Item))}, at::kByte)
+    return at::from_blob(const_cast<Item*>(items.data()), {static_cast<int64_t>(items.size() * sizeof(Item))},
+                         at::kByte)
         .clone()
         .to(options_.device);
   }
@@ -228,7 +233,8 @@ class Planar final : public Program {
       p.products = static_cast<int64_t>(packed.entries.size());
     } else {
       std::vector<T> dense(product.weight.numel());
-      for (size_t i = 0; i < dense.size(); ++i) from_float(product.weight.const_data_ptr<float>()[i], dense[i]);
+      for (size_t i = 0; i < dense.size(); ++i)
+        from_float(product.weight.const_data_ptr<float>()[i], dense[i]);
       p.weights = upload(dense);
       p.products = static_cast<int64_t>(dense.size());
     }
@@ -239,7 +245,8 @@ class Planar final : public Program {
     on_device(
         options_.device, [&] { done = run_emulated(version, work); },
         [&](void* stream) { COPPICE_CUDA_ONLY(done = run_cuda(version, work, stream)); });
-    if (!done) throw std::invalid_argument("kernel '" + version.text() + "' cannot compute one of the layers");
+    if (!done)
+      throw std::invalid_argument("kernel '" + version.text() + "' cannot compute one of the layers");
   }
 
   void load(const float* images, int64_t n) const {
@@ -296,15 +303,16 @@ class Planar final : public Program {
     const std::vector<DeviceName> devices = cuda_devices();
     const auto device = static_cast<size_t>(std::max<int>(options_.device.index(), 0));
     char text[320];
-    std::snprintf(text, sizeof text,
-                  "%s planar %s images %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d/%d, pool %d, %.2f left, %.2f in columns",
-                  device < devices.size() ? devices[device].name.c_str() : "CUDA", options_.bf16 ? "bf16" : "fp32",
-                  static_cast<int>(images_), static_cast<int>(in.channels), static_cast<int>(in.height),
-                  static_cast<int>(in.width), static_cast<int>(out.channels), static_cast<int>(out.height),
-                  static_cast<int>(out.width), static_cast<int>(stage.product->kernel_height),
-                  static_cast<int>(stage.product->kernel_width), static_cast<int>(stage.product->stride),
-                  stage.pool ? static_cast<int>(stage.pool->kernel) : 0, static_cast<double>(left) / taps,
-                  static_cast<double>(columns.weights.size()) / taps);
+    std::snprintf(
+        text, sizeof text,
+        "%s planar %s images %d: %dx%dx%d -> %dx%dx%d, kernel %dx%d/%d, pool %d, %.2f left, %.2f in columns",
+        device < devices.size() ? devices[device].name.c_str() : "CUDA", options_.bf16 ? "bf16" : "fp32",
+        static_cast<int>(images_), static_cast<int>(in.channels), static_cast<int>(in.height),
+        static_cast<int>(in.width), static_cast<int>(out.channels), static_cast<int>(out.height),
+        static_cast<int>(out.width), static_cast<int>(stage.product->kernel_height),
+        static_cast<int>(stage.product->kernel_width), static_cast<int>(stage.product->stride),
+        stage.pool ? static_cast<int>(stage.pool->kernel) : 0, static_cast<double>(left) / taps,
+        static_cast<double>(columns.weights.size()) / taps);
     return text;
   }
 
@@ -316,8 +324,8 @@ class Planar final : public Program {
 };
 
 template <class T>
-std::unique_ptr<Program> tuned(const Stages& stages, const PlanarOptions& options, const float* images, Tuning& tuning,
-                               const Interrupt& interrupt) {
+std::unique_ptr<Program> tuned(const Stages& stages, const PlanarOptions& options, const float* images,
+                               Tuning& tuning, const Interrupt& interrupt) {
   auto program = std::make_unique<Planar<T>>(stages, options);
   program->tune(images, tuning, interrupt);
   return program;

@@ -22,8 +22,8 @@ std::optional<Version> version_of(const CompileOptions& options) {
 }  // namespace
 
 std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> stages, at::Device device,
-                                               const CompileOptions& options, const at::Tensor& images, Tuning& tuning,
-                                               const Interrupt& interrupt) {
+                                               const CompileOptions& options, const at::Tensor& images,
+                                               Tuning& tuning, const Interrupt& interrupt) {
   std::vector<std::shared_ptr<Program>> found;
   const auto add = [&](std::unique_ptr<Program> program, [[maybe_unused]] bool tf32) {
     interrupt.check();
@@ -49,7 +49,8 @@ std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> sta
   for (const bool bf16 : {false, true}) {
     // A version that is asked for runs in the type that is asked for.
     if (bf16 ? options.type != Arithmetic::kBf16 : version && options.type == Arithmetic::kBf16) continue;
-    add(planar(*stages, {device, bf16, options.batch, version}, images.const_data_ptr<float>(), tuning, interrupt),
+    add(planar(*stages, {device, bf16, options.batch, version}, images.const_data_ptr<float>(), tuning,
+               interrupt),
         false);
   }
   return found;

@@ -1,9 +1,9 @@
-// What the kernels for batches on CUDA are told: a stage's numbers and where its values lie. Plain data for host and
-// device.
+// What the kernels for batches on CUDA are told: a stage's numbers and where its values lie. Plain data for
+// host and device.
 //
-// A value is [channels][height + 2 border][width + 2 border][images], the number of images a multiple of 64: an operand
-// of a convolution, (channel, tap, position), is a contiguous row of images, and zeros stand around each map. Offsets
-// count such rows, so that they are the same for every number of images.
+// A value is [channels][height + 2 border][width + 2 border][images], the number of images a multiple of 64:
+// an operand of a convolution, (channel, tap, position), is a contiguous row of images, and zeros stand
+// around each map. Offsets count such rows, so that they are the same for every number of images.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -65,12 +65,12 @@ struct Work {
   bool relu, max_pool;
   int pool, pool_stride;  ///< side of the windows, or 1; after a product 1 or 2, and the stride is the same
 
-  const T* dense;           ///< [outputs][inputs][kernel_height][kernel_width], for the reference
-  const int32_t* start;     ///< of each group's columns (or output's entries), and the end
-  const int32_t* offsets;   ///< of columns
-  const T* weights;         ///< of columns: [k][outputs of a group], or fragments (see fragments.h)
+  const T* dense;          ///< [outputs][inputs][kernel_height][kernel_width], for the reference
+  const int32_t* start;    ///< of each group's columns (or output's entries), and the end
+  const int32_t* offsets;  ///< of columns
+  const T* weights;        ///< of columns: [k][outputs of a group], or fragments (see fragments.h)
   const Entry* entries;
-  int group;                ///< outputs that share columns
+  int group;  ///< outputs that share columns
 
   float* floats;  ///< images [count][channels][height][width] or logits [count][classes]
   int count;
@@ -99,7 +99,8 @@ COPPICE_INLINE T* place(const Work<T>& w, const Maps<T>& maps, int channel, int 
   return maps.data + int64_t{maps.at(channel, y, x)} * w.images + image;
 }
 
-/// What is done with a sum at (output, y, x) of kVector images from `image` on: + residual, → raw, · scale + shift, ReLU.
+/// What is done with a sum at (output, y, x) of kVector images from `image` on: + residual, → raw, · scale +
+/// shift, ReLU.
 template <int kVector, class T>
 COPPICE_INLINE void finish(const Work<T>& w, int output, int y, int x, int image, float* sum) {
   if (w.residual.data != nullptr) {
