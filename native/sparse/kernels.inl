@@ -199,28 +199,29 @@ struct Bf16Lines {
 /// The second where they cannot be compared.
 [[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
-/// The values of position i of the channels of one line, with all but pooling done.
+/// The values of row r, column x of the channels of one line, with all but pooling done.
 template <class L>
-[[gnu::always_inline]] inline void finished(const Epilogue& e, const char* sums, int64_t output, int64_t i,
+[[gnu::always_inline]] inline void finished(const Epilogue& e, const char* sums, int64_t output, int64_t r, int64_t x,
                                             Floats (*here)[L::kParts]) {
-  const int64_t line = output / L::kChannels, r = i / e.columns, x = (i % e.columns) * kLine;
+  const int64_t line = output / L::kChannels, tile = e.rows * e.columns * kLine;
+  const char* from = sums + output * tile + (r * e.columns + x) * kLine;
 #pragma GCC unroll 2
   for (int c = 0; c < L::kChannels; ++c) {
     // An odd last channel has no partner.
     if (output + c < e.outputs) {
-      L::sums(sums + ((output + c) * e.rows * e.columns + i) * kLine, here[c]);
+      L::sums(from + c * tile, here[c]);
     } else {
       for (int p = 0; p < L::kParts; ++p) here[c][p] = Floats{};
     }
   }
   if (e.residual.base != nullptr) {
     Floats more[L::kChannels][L::kParts];
-    L::read(e.residual.base + line * e.residual.channel + e.residual.at[r] + x, more);
+    L::read(e.residual.base + line * e.residual.channel + e.residual.at[r] + x * kLine, more);
 #pragma GCC unroll 2
     for (int c = 0; c < L::kChannels; ++c)
       for (int p = 0; p < L::kParts; ++p) here[c][p] += more[c][p];
   }
-  if (e.raw.base != nullptr) L::write(e.raw.base + line * e.raw.channel + e.raw.at[r] + x, here);
+  if (e.raw.base != nullptr) L::write(e.raw.base + line * e.raw.channel + e.raw.at[r] + x * kLine, here);
 #pragma GCC unroll 2
   for (int c = 0; c < L::kChannels; ++c) {
     for (int p = 0; p < L::kParts; ++p) {
@@ -237,26 +238,27 @@ void epilogue(const Epilogue& e, const char* sums) {
   for (int64_t output = 0; output < e.outputs; output += L::kChannels) {
     char* out = e.output.base + output / L::kChannels * e.output.channel;
     if (e.pool == 1) {
-      for (int64_t r = 0, i = 0; r < e.rows; ++r) {
-        for (int64_t x = 0; x < e.columns; ++x, ++i) {
+      for (int64_t r = 0; r < e.rows; ++r) {
+        for (int64_t x = 0; x < e.columns; ++x) {
           Floats here[L::kChannels][L::kParts];
-          finished<L>(e, sums, output, i, here);
+          finished<L>(e, sums, output, r, x, here);
           L::write(out + e.output.at[r] + x * kLine, here);
         }
       }
       continue;
     }
-    for (int64_t r = 0; r < e.rows / e.pool; ++r) {
-      for (int64_t x = 0; x < e.columns / e.pool; ++x) {
-        const int64_t first = r * e.pool * e.columns + x * e.pool;
+    for (int64_t r = 0, top = 0; top < e.rows; ++r, top += e.pool) {
+      for (int64_t x = 0, left = 0; left < e.columns; ++x, left += e.pool) {
         Floats found[L::kChannels][L::kParts];
-        finished<L>(e, sums, output, first, found);
-        for (int64_t i = 1; i < e.pool * e.pool; ++i) {
-          Floats next[L::kChannels][L::kParts];
-          finished<L>(e, sums, output, first + i / e.pool * e.columns + i % e.pool, next);
-          for (int c = 0; c < L::kChannels; ++c)
-            for (int p = 0; p < L::kParts; ++p)
-              found[c][p] = e.max_pool ? larger(found[c][p], next[c][p]) : found[c][p] + next[c][p];
+        finished<L>(e, sums, output, top, left, found);
+        for (int64_t down = 0; down < e.pool; ++down) {
+          for (int64_t along = down == 0 ? 1 : 0; along < e.pool; ++along) {
+            Floats next[L::kChannels][L::kParts];
+            finished<L>(e, sums, output, top + down, left + along, next);
+            for (int c = 0; c < L::kChannels; ++c)
+              for (int p = 0; p < L::kParts; ++p)
+                found[c][p] = e.max_pool ? larger(found[c][p], next[c][p]) : found[c][p] + next[c][p];
+          }
         }
         if (!e.max_pool)
           for (int c = 0; c < L::kChannels; ++c)
@@ -279,14 +281,16 @@ void fill(const float* biases, int64_t outputs, int64_t positions, char* sums) {
 
 template <class L>
 void lift(const Map& map, int64_t outputs, int64_t rows, int64_t columns, char* sums) {
-  const int64_t tile = rows * columns;
+  const int64_t tile = rows * columns * kLine;
   for (int64_t output = 0; output < outputs; output += L::kChannels) {
-    for (int64_t i = 0; i < tile; ++i) {
-      Floats here[L::kChannels][L::kParts];
-      L::read(map.base + output / L::kChannels * map.channel + map.at[i / columns] + i % columns * kLine,
-              here);
-      for (int c = 0; c < L::kChannels && output + c < outputs; ++c)
-        L::write_sums(sums + ((output + c) * tile + i) * kLine, here[c]);
+    const char* from = map.base + output / L::kChannels * map.channel;
+    char* to = sums + output * tile;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t x = 0; x < columns; ++x, to += kLine) {
+        Floats here[L::kChannels][L::kParts];
+        L::read(from + map.at[r] + x * kLine, here);
+        for (int c = 0; c < L::kChannels && output + c < outputs; ++c) L::write_sums(to + c * tile, here[c]);
+      }
     }
   }
 }
