@@ -238,6 +238,17 @@ Choice Lanes::best_choice(int stage, const Interrupt& interrupt) {
   return best;
 }
 
+Choice Lanes::any_choice(int stage) const {
+  std::vector<Choice> all;
+  for (const bool by_columns : {false, true})
+    for (const Choice& choice : tiles(stage, by_columns)) {
+      all.push_back(choice);
+      if (by_columns) continue;
+      for (const Choice& other : like(stage, choice)) all.push_back(other);
+    }
+  return all[(static_cast<size_t>(stage) * 7919 + options_.blocks * 31) % all.size()];
+}
+
 std::string Lanes::key(int stage) const {
   const Stage& here = stages_.stages[stage];
   const Value &in = stages_.values[here.input], out = unpooled(stages_, here);
@@ -277,7 +288,8 @@ void Lanes::tune(const float* images, int64_t n, Tuning& tuning, const Interrupt
       Choice choice;
       const auto known = tuning.find(name);
       if (known == tuning.end() || !Choice::parse(known->second, choice) || !allowed(stage, choice)) {
-        choice = best_choice(stage, interrupt);
+        choice =
+            options_.instructions == Instructions::kBest ? best_choice(stage, interrupt) : any_choice(stage);
         tuning[name] = choice.text();
       }
       use(stage, choice);

@@ -114,6 +114,8 @@ class Lanes : public Program {
   void use(int stage, const Choice& choice);
   double measure(int stage, const Choice& choice, double give_up);
   Choice best_choice(int stage, const Interrupt& interrupt);
+  /// One of all choices, whatever it takes: checks see many of them so.
+  Choice any_choice(int stage) const;
   std::string key(int stage) const;
 
   Team team_;
