@@ -27,15 +27,21 @@ at::Tensor pack_weight(const Product& product, const at::Tensor& weight, std::ve
   return pack.call(weight, padding, stride, dilation, 1, at::OptionalSymIntArrayRef(size));
 }
 
+using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                            at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
+                            Scalars, std::optional<std::string_view>);
+
+/// Throws c10::Error where this libtorch has no such operation, or another one.
+const c10::TypedOperatorHandle<Convolve>& convolve_operation() {
+  static const auto convolve = operation<Convolve>("mkldnn::_convolution_pointwise", "");
+  return convolve;
+}
+
 at::Tensor convolution(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,
                        const Product& product, bool relu) {
-  using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                              at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
-                              Scalars, std::optional<std::string_view>);
-  static const auto convolve = operation<Convolve>("mkldnn::_convolution_pointwise", "");
   const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
-  return convolve.call(x, packed, bias, padding, stride, dilation, 1, relu ? "relu" : "none", Scalars(),
-                       std::nullopt);
+  return convolve_operation().call(x, packed, bias, padding, stride, dilation, 1, relu ? "relu" : "none",
+                                   Scalars(), std::nullopt);
 }
 
 class Dense final : public Program {
@@ -43,6 +49,7 @@ class Dense final : public Program {
   Dense(std::shared_ptr<const Stages> stages, const DenseOptions& options)
       : shared_(std::move(stages)), stages_(*shared_), options_(options), prepared_(stages_.stages.size()) {
     const at::Device device = options_.device;
+    if (options_.prepacked) convolve_operation();
     const auto row = [device](const std::vector<float>& values) {
       return at::tensor(at::ArrayRef<float>(values), at::kFloat).to(device);
     };

@@ -148,7 +148,8 @@ class Builder {
         const int64_t stride = pool_max ? pool_max->stride : pool_average->stride;
         const std::vector<int64_t>& shape = node(last).shape;
         taken = stage.product.has_value() && !stage.pool && readers_[last] == 1 && kernel == stride &&
-                (kernel == 2 || kernel == 4) && shape[1] % kernel == 0 && shape[2] % kernel == 0;
+                (kernel == 2 || (kernel == 4 && stage.product->stride == 1)) && shape[1] % kernel == 0 &&
+                shape[2] % kernel == 0;
         if (taken) stage.pool = Stage::Pool{pool_max != nullptr, kernel, stride};
       }
       if (!taken) continue;

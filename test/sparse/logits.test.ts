@@ -112,12 +112,16 @@ describe("an engine's logits are the network's", () => {
         [2, 1],
         [4, 4],
       ] as const) {
-        for (const side of [8, 11]) {
+        for (const [side, step] of [
+          [8, 1],
+          [11, 1],
+          [16, 2],
+        ] as const) {
           const network = await filled(
             layers(
               [3, side, side],
               [
-                { op: 'conv2d', name: 'conv1', channels: 40, kernel: 3, padding: 1 },
+                { op: 'conv2d', name: 'conv1', channels: 40, kernel: 3, padding: 1, stride: step },
                 { op: 'batchNorm2d', name: 'norm1' },
                 { op: 'relu', name: 'relu1' },
                 { op, name: 'pool', kernel, stride },
@@ -129,7 +133,7 @@ describe("an engine's logits are the network's", () => {
           await maskAtRandom(network, 0.25, 4)
           for (const batch of [1, 20]) {
             const error = await logitsError(network, { batch, ...sparse })
-            expect({ op, kernel, stride, side, batch, right: error < FP32, error }).toMatchObject({
+            expect({ op, kernel, stride, side, step, batch, right: error < FP32, error }).toMatchObject({
               right: true,
             })
           }
