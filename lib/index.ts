@@ -107,6 +107,7 @@ export type { RunEvent } from './runs/metrics.js'
 export { parseRecipe, type Recipe } from './runs/recipe.js'
 export { readRecipeFile, setValue } from './runs/recipeFile.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
+export type { OnWarning } from './sparse/cache.js'
 export {
   adversarialExamples,
   type Candidates,
