@@ -95,7 +95,6 @@ class Dense final : public Program {
         if (tensor.defined()) total += static_cast<int64_t>(tensor.nbytes());
     return total;
   }
-  int64_t granularity() const override { return 1; }
 
  private:
   struct Prepared {

@@ -33,7 +33,6 @@ class Lanes : public Program {
   void run(const float* images, int64_t n, float* logits) override;
   std::vector<StageReport> profile(const float* images, int64_t n) override;
   int64_t bytes() const override;
-  int64_t granularity() const override { return images_in_block(); }
 
   /// Packs every stage for the fastest of its choices, measured on `images` or known from `tuning`, to which
   /// new choices are added. Throws std::invalid_argument where the arithmetic cannot hold a weight.

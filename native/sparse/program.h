@@ -30,8 +30,6 @@ class Program {
   virtual std::vector<StageReport> profile(const float* images, int64_t n) = 0;
   virtual std::string name() const = 0;
   virtual int64_t bytes() const = 0;
-  /// Images that are computed side by side; other numbers are filled up with empty images.
-  virtual int64_t granularity() const = 0;
 };
 
 /// How stages were packed earlier: stage key → choice. Read and written by tuning.

@@ -84,7 +84,6 @@ class Captured final : public Program {
   int64_t bytes() const override {
     return program_->bytes() + static_cast<int64_t>(images_.nbytes() + logits_.nbytes());
   }
-  int64_t granularity() const override { return program_->granularity(); }
 
  private:
   void run_batch() {

@@ -143,7 +143,6 @@ class Planar final : public Program {
         if (tensor->defined()) total += tensor->nbytes();
     return static_cast<int64_t>(total);
   }
-  int64_t granularity() const override { return kImages; }
 
  private:
   struct Prepared {
