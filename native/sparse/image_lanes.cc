@@ -193,16 +193,18 @@ class ImageLanes final : public Lanes {
                : static_cast<float>(c10::Half(word, c10::Half::from_bits()));
   }
 
-  /// A place of a tile in another value: its first channel's lines.
-  Map map_at(int index, int64_t block, int64_t count, int64_t channel, int64_t y, int64_t x,
-             int64_t rows) const {
+  /// A tile of blocks × rows × columns positions in another value: its first channel's lines.
+  Map map_at(int index, int64_t block, int64_t count, int64_t channel, int64_t y, int64_t x, int64_t rows,
+             int64_t columns) const {
     Map map;
     if (index < 0) return map;
     const Value& v = stages_.values[index];
     map.base = value(index, block) + channel / together_ * map_bytes(v);
     map.channel = map_bytes(v);
-    for (int64_t i = 0; i < count * rows; ++i)
-      map.at[i] = i / rows * block_bytes(index) + at(v, y + i % rows, x);
+    int64_t* at = map.at;
+    for (int64_t b = 0; b < count; ++b)
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c) *at++ = b * block_bytes(index) + this->at(v, y + r, x + c);
     return map;
   }
 
@@ -211,7 +213,6 @@ class ImageLanes final : public Lanes {
     const Product& product = products_[index];
     Choice choice = product.choice;
     const Value shape = unpooled(stages_, stage);
-    const Value& in = stages_.values[stage.input];
     if (!stage.product)
       choice = {false, 1, 1, static_cast<int>(std::min<int64_t>(8, power_of_two_in(shape.width)))};
     const std::vector<Piece> groups = pieces_of(part.end - part.begin, choice.blocks);
@@ -234,59 +235,82 @@ class ImageLanes final : public Lanes {
       epilogue.scale = stage.scale.empty() ? nullptr : stage.scale.data() + first;
       epilogue.shift = stage.shift.empty() ? nullptr : stage.shift.data() + first;
       for (const Piece& column : columns) {
-        if (stage.product) {
-          if (!choice.by_columns)
-            kernels_.kernels->fill(stage.bias.data() + first, epilogue.outputs,
-                                   group.size * strip.size * column.size, sums);
-          multiply(*stage.product, product, stage.bias.data(), block, in, stage.input, group, strip, column,
-                   sums);
-        } else {
-          kernels_.kernels->lift(
-              map_at(stage.input, group.start, group.size, first, strip.start, column.start, strip.size),
-              epilogue.outputs, group.size * strip.size, column.size, sums);
-        }
         epilogue.rows = group.size * strip.size;
         epilogue.columns = column.size;
         const auto place = [&](int index, int64_t side) {
           return map_at(index, group.start, group.size, first, strip.start / side, column.start / side,
-                        strip.size / side);
+                        strip.size / side, column.size / side);
         };
         epilogue.residual = place(stage.residual, 1);
         epilogue.raw = place(stage.raw, 1);
         epilogue.output = place(stage.output, epilogue.pool);
-        kernels_.kernels->epilogue(epilogue, sums);
+        if (!stage.product) {
+          kernels_.kernels->lift(place(stage.input, 1), epilogue.outputs, epilogue.positions(), sums);
+          kernels_.kernels->epilogue(epilogue, sums);
+          continue;
+        }
+        const Operands operands = operands_of(*stage.product, stage.input, group, strip, column);
+        if (choice.by_columns)
+          columns_of(*stage.product, product.packed, block, stage.bias.data(), operands, epilogue, sums);
+        else
+          jobs_of(product.packed, block, stage.bias.data(), operands, epilogue, sums);
       }
     }
   }
 
-  void multiply(const sparse::Product& product, const Lanes::Product& weights, const float* biases,
-                int64_t block, const Value& in, int input, const Piece& group, const Piece& strip,
-                const Piece& column, char* sums) const {
-    const Packed& packed = weights.packed;
-    const Packed::Block& part = packed.blocks[block];
-    const int64_t stride = product.stride;
-    const char* base = value(input, group.start) + at(in, strip.start * stride - product.padding,
-                                                      column.start * stride - product.padding);
-    // Along a row of a convolution with stride 1 lines follow each other; else each position is a row of its
-    // own.
-    const int64_t columns = stride == 1 ? column.size : 1, apart = column.size / columns;
-    const int64_t rows = group.size * strip.size * apart;
+  /// Where a tile's operands lie: rows of lines that follow each other. With stride 1 those are rows of the
+  /// map; else each position is a row of its own.
+  struct Operands {
+    const char* base;
+    int64_t rows, columns;
     int64_t at[kMaxTile];
-    for (int64_t i = 0; i < rows; ++i)
-      at[i] = i / (strip.size * apart) * block_bytes(input) +
-              i / apart % strip.size * stride * row_bytes(in) + i % apart * stride * kLine;
+  };
+  Operands operands_of(const sparse::Product& product, int input, const Piece& group, const Piece& strip,
+                       const Piece& column) const {
+    const Value& in = stages_.values[input];
+    const int64_t stride = product.stride;
+    Operands operands;
+    operands.base = value(input, group.start) +
+                    at(in, strip.start * stride - product.padding, column.start * stride - product.padding);
+    operands.columns = stride == 1 ? column.size : 1;
+    const int64_t apart = column.size / operands.columns;
+    operands.rows = group.size * strip.size * apart;
+    for (int64_t i = 0; i < operands.rows; ++i)
+      operands.at[i] = i / (strip.size * apart) * block_bytes(input) +
+                       i / apart % strip.size * stride * row_bytes(in) + i % apart * stride * kLine;
+    return operands;
+  }
+
+  void jobs_of(const Packed& packed, int64_t block, const float* biases, const Operands& operands,
+               const Epilogue& epilogue, char* sums) const {
+    const Packed::Block& part = packed.blocks[block];
+    kernels_.kernels->fill(biases + part.first, epilogue.outputs, epilogue.positions(), sums);
     if (part.jobs > 0)
-      kernels_.kernels->jobs[log2_of(rows)][log2_of(columns)](
+      kernels_.kernels->jobs[log2_of(operands.rows)][log2_of(operands.columns)](
           packed.jobs.data() + part.job, packed.jobs.data() + part.job + part.jobs,
-          packed.entries.data() + part.entry, base, at, sums);
-    if (!weights.choice.by_columns) return;
-    const int64_t wide = std::min<int64_t>(columns, 4), high = std::min(rows, columns > wide ? 1 : 4 / wide);
+          packed.entries.data() + part.entry, operands.base, operands.at, sums);
+    kernels_.kernels->epilogue(epilogue, sums);
+  }
+
+  /// Four positions at a time, with their epilogue where these are whole windows.
+  void columns_of(const sparse::Product& product, const Packed& packed, int64_t block, const float* biases,
+                  const Operands& operands, const Epilogue& epilogue, char* sums) const {
+    const Packed::Block& part = packed.blocks[block];
+    const auto [base, rows, columns, at] = operands;
+    const bool windows = epilogue.pool == 2 && product.stride == 1;
+    const bool finish = epilogue.pool == 1 || windows;
+    const int64_t wide = std::min<int64_t>(columns, windows ? 2 : 4);
+    const int64_t high = std::min(rows, windows ? 2 : columns > wide ? 1 : 4 / wide);
     const auto kernel = kernels_.kernels->columns[log2_of(high)][log2_of(wide)];
+    Target target{sums, epilogue.positions(), finish ? &epilogue : nullptr, {}, 0};
     for (int64_t r = 0; r < rows; r += high)
-      for (int64_t x = 0; x < columns; x += wide)
+      for (int64_t x = 0; x < columns; x += wide) {
+        for (int64_t i = 0; i < high * wide; ++i) target.at[i] = (r + i / wide) * columns + x + i % wide;
+        target.window = r / 2 * (columns / 2) + x / 2;
         kernel(packed.offsets.data() + part.column, part.columns, packed.words.data() + part.column * kGroup,
-               biases + part.first, part.outputs, base + x * kLine, at + r, sums + (r * columns + x) * kLine,
-               rows * columns);
+               biases + part.first, part.outputs, base + x * kLine, at + r, target);
+      }
+    if (!finish) kernels_.kernels->epilogue(epilogue, sums);
   }
 
   /// Pooling on its own.

@@ -84,7 +84,8 @@ bool agree(const Kernels& kernels, const Kernels& reference, Arithmetic arithmet
     const Kernels& used = which == 0 ? kernels : reference;
     used.fill(biases, kGroup, kPositions, sums[which][0]);
     used.jobs[0][2](&job, &job + 1, entries, base, rows, sums[which][0]);
-    used.columns[0][2](offsets, kColumns, words, biases, kGroup, base, rows, sums[which][1], kPositions);
+    used.columns[0][2](offsets, kColumns, words, biases, kGroup, base, rows,
+                       Target{sums[which][1], kPositions, nullptr, {0, 1, 2, 3}, 0});
   }
   return std::memcmp(sums[0], sums[1], sizeof sums[0]) == 0;
 }

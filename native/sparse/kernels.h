@@ -28,15 +28,8 @@ struct Job {
 using JobsKernel = void (*)(const Job* job, const Job* end, const Entry* entries, const char* base,
                             const int64_t* rows, char* sums);
 
-/// Sums of columns that up to 32 outputs share, from their biases on: `offsets[k]` of each column, `weights`
-/// [k][32] (but see `column_step`). Position i of output o is line o · positions + i of the sums. Biases and
-/// sums are touched up to the 32nd output.
-using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const uint32_t* weights,
-                               const float* biases, int64_t outputs, const char* base, const int64_t* rows,
-                               char* sums, int64_t positions);
-
-/// Lines of consecutive channels (pairs of channels for bf16), `channel` bytes apart, each with rows at
-/// offsets `at[r]`.
+/// Lines of consecutive channels (pairs of channels for bf16), `channel` bytes apart, each with the positions
+/// of a tile at offsets `at`.
 struct Map {
   char* base = nullptr;
   int64_t channel = 0;
@@ -51,13 +44,30 @@ struct Epilogue {
   bool relu;
   int64_t pool;  ///< side of the windows, or 1
   bool max_pool;
-  Map residual, raw, output;
+  Map residual, raw, output;  ///< the last at pooled positions
+  int64_t positions() const { return rows * columns; }
 };
 using EpilogueKernel = void (*)(const Epilogue& epilogue, const char* sums);
 
+/// Where the sums of up to four positions go, which are `at` of a tile of `positions`: to `sums`, or through
+/// an epilogue that does not pool, or pools just these 2 × 2 to its position `window`.
+struct Target {
+  char* sums = nullptr;
+  int64_t positions = 0;
+  const Epilogue* epilogue = nullptr;
+  int64_t at[4] = {}, window = 0;
+};
+
+/// Sums of columns that up to 32 outputs share, from their biases on: `offsets[k]` of each column, `weights`
+/// [k][32] (but see `column_step`). Position i of output o is line o · positions + i of `target.sums`. Biases
+/// and sums are touched up to the 32nd output, sums also where there is an epilogue.
+using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const uint32_t* weights,
+                               const float* biases, int64_t outputs, const char* base, const int64_t* rows,
+                               const Target& target);
+
 /// Sums that start as the biases, or as the values of a map.
 using FillKernel = void (*)(const float* biases, int64_t outputs, int64_t positions, char* sums);
-using LiftKernel = void (*)(const Map& map, int64_t outputs, int64_t rows, int64_t columns, char* sums);
+using LiftKernel = void (*)(const Map& map, int64_t outputs, int64_t positions, char* sums);
 
 /// Largest or mean of lines at `base` + offsets[i].
 using PoolKernel = void (*)(const char* base, const int64_t* offsets, int64_t count, bool max, char* out);

@@ -138,16 +138,208 @@ struct Fp32Narrow {
   }
 };
 
-template <class A, int kRows, int kColumns>
+/// A line's channels apart, as floats, and together again.
+struct Fp32Lines {
+  static constexpr int kChannels = 1, kParts = 1;  ///< floats of 16 images each
+  [[gnu::always_inline]] static void read(const char* at, Floats (*channel)[1]) { channel[0][0] = load(at); }
+  [[gnu::always_inline]] static void write(char* at, const Floats (*channel)[1]) { store(at, channel[0][0]); }
+  [[gnu::always_inline]] static void parts(const Floats& sum, Floats* parts) { parts[0] = sum; }
+  [[gnu::always_inline]] static void sums(const char* at, Floats* parts) { parts[0] = load(at); }
+  [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
+};
+struct Bf16Lines {
+  static constexpr int kChannels = 2, kParts = 1;
+  [[gnu::always_inline]] static void read(const char* at, Floats (*channel)[1]) {
+    const Words pairs = load_words(at);
+    channel[0][0] = lower(pairs);
+    channel[1][0] = upper(pairs);
+  }
+  [[gnu::always_inline]] static void write(char* at, const Floats (*channel)[1]) {
+    store(at, bits<Floats>(paired(channel[0][0], channel[1][0])));
+  }
+  [[gnu::always_inline]] static void parts(const Floats& sum, Floats* parts) { parts[0] = sum; }
+  [[gnu::always_inline]] static void sums(const char* at, Floats* parts) { parts[0] = load(at); }
+  [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
+};
+
+/// The second where they cannot be compared.
+[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+
+/// Writes lines of a map at the positions `at`.
+template <class L, int kOutputs, int kTile>
+[[gnu::always_inline]] inline void put(const Map& map, int64_t line, int64_t lines, const int64_t* at,
+                                       const Floats (&value)[kOutputs][kTile][L::kParts]) {
+#pragma GCC unroll 16
+  for (int l = 0; l < kOutputs / L::kChannels; ++l) {
+    if (l >= lines) break;
+    char* to = map.base + (line + l) * map.channel;
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) {
+      Floats here[L::kChannels][L::kParts];
+#pragma GCC unroll 2
+      for (int c = 0; c < L::kChannels; ++c)
+#pragma GCC unroll 2
+        for (int p = 0; p < L::kParts; ++p) here[c][p] = value[l * L::kChannels + c][i][p];
+      L::write(to + map.at[at[i]], here);
+    }
+  }
+}
+
+/// All but pooling and output for the positions `at` of the outputs from `output` on; those behind the last
+/// stay as they are.
+template <class L, int kOutputs, int kTile>
+[[gnu::always_inline]] inline void finish(const Epilogue& e, int64_t output, const int64_t* at,
+                                          Floats (&value)[kOutputs][kTile][L::kParts]) {
+  constexpr int kLines = kOutputs / L::kChannels;
+  const int64_t line = output / L::kChannels, lines = (e.outputs - output + L::kChannels - 1) / L::kChannels;
+  if (e.residual.base != nullptr) {
+#pragma GCC unroll 16
+    for (int l = 0; l < kLines; ++l) {
+      if (l >= lines) break;
+#pragma GCC unroll 4
+      for (int i = 0; i < kTile; ++i) {
+        Floats more[L::kChannels][L::kParts];
+        L::read(e.residual.base + (line + l) * e.residual.channel + e.residual.at[at[i]], more);
+#pragma GCC unroll 2
+        for (int c = 0; c < L::kChannels; ++c)
+#pragma GCC unroll 2
+          for (int p = 0; p < L::kParts; ++p) value[l * L::kChannels + c][i][p] += more[c][p];
+      }
+    }
+  }
+  if (e.raw.base != nullptr) put<L, kOutputs, kTile>(e.raw, line, lines, at, value);
+  if (e.scale != nullptr) {
+#pragma GCC unroll 16
+    for (int o = 0; o < kOutputs; ++o) {
+      if (output + o >= e.outputs) break;
+      const float scale = e.scale[output + o], shift = e.shift[output + o];
+#pragma GCC unroll 4
+      for (int i = 0; i < kTile; ++i)
+#pragma GCC unroll 2
+        for (int p = 0; p < L::kParts; ++p) value[o][i][p] = value[o][i][p] * scale + shift;
+    }
+  }
+  if (e.relu) {
+    // NaN passes, as through libtorch's ReLU.
+#pragma GCC unroll 16
+    for (int o = 0; o < kOutputs; ++o)
+#pragma GCC unroll 4
+      for (int i = 0; i < kTile; ++i)
+#pragma GCC unroll 2
+        for (int p = 0; p < L::kParts; ++p) value[o][i][p] = larger(Floats{}, value[o][i][p]);
+  }
+}
+
+/// A window of 2 × 2 positions becomes one.
+template <class L, int kOutputs>
+[[gnu::always_inline]] inline void pool_window(const Epilogue& e, Floats (&value)[kOutputs][4][L::kParts],
+                                               Floats (&pooled)[kOutputs][1][L::kParts]) {
+#pragma GCC unroll 16
+  for (int o = 0; o < kOutputs; ++o)
+#pragma GCC unroll 2
+    for (int p = 0; p < L::kParts; ++p) {
+      const Floats a = value[o][0][p], b = value[o][1][p], c = value[o][2][p], d = value[o][3][p];
+      pooled[o][0][p] = e.max_pool ? larger(larger(a, b), larger(c, d)) : ((a + b) + c + d) * 0.25f;
+    }
+}
+
+/// The whole epilogue for up to four positions.
+template <class L, int kOutputs, int kTile>
+[[gnu::always_inline]] inline void finish_all(const Epilogue& e, int64_t output, const int64_t* at,
+                                              int64_t window, Floats (&value)[kOutputs][kTile][L::kParts]) {
+  finish<L, kOutputs, kTile>(e, output, at, value);
+  const int64_t line = output / L::kChannels, lines = (e.outputs - output + L::kChannels - 1) / L::kChannels;
+  if constexpr (kTile == 4) {
+    if (e.pool == 2) {
+      Floats pooled[kOutputs][1][L::kParts];
+      pool_window<L, kOutputs>(e, value, pooled);
+      put<L, kOutputs, 1>(e.output, line, lines, &window, pooled);
+      return;
+    }
+  }
+  put<L, kOutputs, kTile>(e.output, line, lines, at, value);
+}
+
+/// The sums of one line's outputs; an odd last output has no partner.
+template <class L, int kTile>
+[[gnu::always_inline]] inline void take_sums(const Epilogue& e, const char* sums, int64_t positions,
+                                             int64_t output, const int64_t* at,
+                                             Floats (&value)[L::kChannels][kTile][L::kParts]) {
+#pragma GCC unroll 2
+  for (int c = 0; c < L::kChannels; ++c)
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) {
+      for (int p = 0; p < L::kParts; ++p) value[c][i][p] = Floats{};
+      if (output + c < e.outputs) L::sums(sums + ((output + c) * positions + at[i]) * kLine, value[c][i]);
+    }
+}
+
+/// The same with sums that lie in memory.
+template <class L, int kTile>
+[[gnu::always_inline]] inline void finish_sums(const Epilogue& e, const char* sums, int64_t positions,
+                                               int64_t output, const int64_t* at, int64_t window) {
+  Floats value[L::kChannels][kTile][L::kParts];
+  take_sums<L, kTile>(e, sums, positions, output, at, value);
+  finish_all<L, L::kChannels, kTile>(e, output, at, window, value);
+}
+
+/// The same for a window of any size.
+template <class L>
+void finish_window(const Epilogue& e, const char* sums, int64_t output, int64_t top, int64_t left,
+                   int64_t window) {
+  Floats found[L::kChannels][1][L::kParts] = {};
+  for (int64_t k = 0; k < e.pool * e.pool; ++k) {
+    const int64_t at = (top + k / e.pool) * e.columns + left + k % e.pool;
+    Floats next[L::kChannels][1][L::kParts];
+    take_sums<L, 1>(e, sums, e.positions(), output, &at, next);
+    finish<L, L::kChannels, 1>(e, output, &at, next);
+    for (int c = 0; c < L::kChannels; ++c)
+      for (int p = 0; p < L::kParts; ++p)
+        found[c][0][p] = k == 0       ? next[c][0][p]
+                         : e.max_pool ? larger(found[c][0][p], next[c][0][p])
+                                      : found[c][0][p] + next[c][0][p];
+  }
+  if (!e.max_pool)
+    for (int c = 0; c < L::kChannels; ++c)
+      for (int p = 0; p < L::kParts; ++p) found[c][0][p] *= 1.0f / static_cast<float>(e.pool * e.pool);
+  put<L, L::kChannels, 1>(e.output, output / L::kChannels, 1, &window, found);
+}
+
+template <class L>
+void epilogue(const Epilogue& e, const char* sums) {
+  const int64_t positions = e.positions(), width = e.columns / e.pool;
+  for (int64_t output = 0; output < e.outputs; output += L::kChannels) {
+    if (e.pool == 1) {
+      int64_t i = 0;
+      for (; i + 4 <= positions; i += 4) {
+        const int64_t at[4] = {i, i + 1, i + 2, i + 3};
+        finish_sums<L, 4>(e, sums, positions, output, at, 0);
+      }
+      for (; i < positions; ++i) finish_sums<L, 1>(e, sums, positions, output, &i, 0);
+    } else if (e.pool == 2) {
+      for (int64_t top = 0; top < e.rows; top += 2)
+        for (int64_t left = 0; left < e.columns; left += 2) {
+          const int64_t i = top * e.columns + left;
+          const int64_t at[4] = {i, i + 1, i + e.columns, i + e.columns + 1};
+          finish_sums<L, 4>(e, sums, positions, output, at, top / 2 * width + left / 2);
+        }
+    } else {
+      for (int64_t top = 0; top < e.rows; top += e.pool)
+        for (int64_t left = 0; left < e.columns; left += e.pool)
+          finish_window<L>(e, sums, output, top, left, top / e.pool * width + left / e.pool);
+    }
+  }
+}
+
+template <class A, class L, int kRows, int kColumns>
 void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, const float* biases,
-             int64_t outputs, const char* base, const int64_t* rows, char* sums, int64_t positions) {
+             int64_t outputs, const char* base, const int64_t* rows, const Target& target) {
   constexpr int kTile = kRows * kColumns;
   constexpr int kOutputs = kTile >= 4 ? 4 : kTile == 2 ? 8 : 16;
   const char* row[kRows];
   for (int r = 0; r < kRows; ++r) row[r] = base + rows[r];
   for (int64_t first = 0; first < outputs; first += kOutputs) {
     typename A::Sum sum[kOutputs][kTile];
-    char* place = sums + first * positions * kLine;
 #pragma GCC unroll 16
     for (int o = 0; o < kOutputs; ++o)
 #pragma GCC unroll 4
@@ -166,106 +358,21 @@ void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, co
         for (int i = 0; i < kTile; ++i) A::add(sum[o][i], value, operand[i]);
       }
     }
+    if (target.epilogue != nullptr) {
+      Floats value[kOutputs][kTile][L::kParts];
+#pragma GCC unroll 16
+      for (int o = 0; o < kOutputs; ++o)
+#pragma GCC unroll 4
+        for (int i = 0; i < kTile; ++i) L::parts(sum[o][i], value[o][i]);
+      finish_all<L, kOutputs, kTile>(*target.epilogue, first, target.at, target.window, value);
+      continue;
+    }
 #pragma GCC unroll 16
     for (int o = 0; o < kOutputs; ++o)
 #pragma GCC unroll 4
       for (int i = 0; i < kTile; ++i)
-        *reinterpret_cast<typename A::Sum*>(place + (o * positions + i) * kLine) = sum[o][i];
-  }
-}
-
-/// A line's channels apart, as floats, and together again.
-struct Fp32Lines {
-  static constexpr int kChannels = 1, kParts = 1;  ///< floats of 16 images each
-  [[gnu::always_inline]] static void read(const char* at, Floats (*channel)[1]) { channel[0][0] = load(at); }
-  [[gnu::always_inline]] static void write(char* at, const Floats (*channel)[1]) { store(at, channel[0][0]); }
-  [[gnu::always_inline]] static void sums(const char* at, Floats* parts) { parts[0] = load(at); }
-  [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
-};
-struct Bf16Lines {
-  static constexpr int kChannels = 2, kParts = 1;
-  [[gnu::always_inline]] static void read(const char* at, Floats (*channel)[1]) {
-    const Words pairs = load_words(at);
-    channel[0][0] = lower(pairs);
-    channel[1][0] = upper(pairs);
-  }
-  [[gnu::always_inline]] static void write(char* at, const Floats (*channel)[1]) {
-    store(at, bits<Floats>(paired(channel[0][0], channel[1][0])));
-  }
-  [[gnu::always_inline]] static void sums(const char* at, Floats* parts) { parts[0] = load(at); }
-  [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
-};
-
-/// The second where they cannot be compared.
-[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
-
-/// The values of row r, column x of the channels of one line, with all but pooling done.
-template <class L>
-[[gnu::always_inline]] inline void finished(const Epilogue& e, const char* sums, int64_t output, int64_t r, int64_t x,
-                                            Floats (*here)[L::kParts]) {
-  const int64_t line = output / L::kChannels, tile = e.rows * e.columns * kLine;
-  const char* from = sums + output * tile + (r * e.columns + x) * kLine;
-#pragma GCC unroll 2
-  for (int c = 0; c < L::kChannels; ++c) {
-    // An odd last channel has no partner.
-    if (output + c < e.outputs) {
-      L::sums(from + c * tile, here[c]);
-    } else {
-      for (int p = 0; p < L::kParts; ++p) here[c][p] = Floats{};
-    }
-  }
-  if (e.residual.base != nullptr) {
-    Floats more[L::kChannels][L::kParts];
-    L::read(e.residual.base + line * e.residual.channel + e.residual.at[r] + x * kLine, more);
-#pragma GCC unroll 2
-    for (int c = 0; c < L::kChannels; ++c)
-      for (int p = 0; p < L::kParts; ++p) here[c][p] += more[c][p];
-  }
-  if (e.raw.base != nullptr) L::write(e.raw.base + line * e.raw.channel + e.raw.at[r] + x * kLine, here);
-#pragma GCC unroll 2
-  for (int c = 0; c < L::kChannels; ++c) {
-    for (int p = 0; p < L::kParts; ++p) {
-      if (e.scale != nullptr && output + c < e.outputs)
-        here[c][p] = here[c][p] * e.scale[output + c] + e.shift[output + c];
-      // NaN passes, as through libtorch's ReLU.
-      if (e.relu) here[c][p] = larger(Floats{}, here[c][p]);
-    }
-  }
-}
-
-template <class L>
-void epilogue(const Epilogue& e, const char* sums) {
-  for (int64_t output = 0; output < e.outputs; output += L::kChannels) {
-    char* out = e.output.base + output / L::kChannels * e.output.channel;
-    if (e.pool == 1) {
-      for (int64_t r = 0; r < e.rows; ++r) {
-        for (int64_t x = 0; x < e.columns; ++x) {
-          Floats here[L::kChannels][L::kParts];
-          finished<L>(e, sums, output, r, x, here);
-          L::write(out + e.output.at[r] + x * kLine, here);
-        }
-      }
-      continue;
-    }
-    for (int64_t r = 0, top = 0; top < e.rows; ++r, top += e.pool) {
-      for (int64_t x = 0, left = 0; left < e.columns; ++x, left += e.pool) {
-        Floats found[L::kChannels][L::kParts];
-        finished<L>(e, sums, output, top, left, found);
-        for (int64_t down = 0; down < e.pool; ++down) {
-          for (int64_t along = down == 0 ? 1 : 0; along < e.pool; ++along) {
-            Floats next[L::kChannels][L::kParts];
-            finished<L>(e, sums, output, top + down, left + along, next);
-            for (int c = 0; c < L::kChannels; ++c)
-              for (int p = 0; p < L::kParts; ++p)
-                found[c][p] = e.max_pool ? larger(found[c][p], next[c][p]) : found[c][p] + next[c][p];
-          }
-        }
-        if (!e.max_pool)
-          for (int c = 0; c < L::kChannels; ++c)
-            for (int p = 0; p < L::kParts; ++p) found[c][p] *= 1.0f / static_cast<float>(e.pool * e.pool);
-        L::write(out + e.output.at[r] + x * kLine, found);
-      }
-    }
+        *reinterpret_cast<typename A::Sum*>(target.sums + ((first + o) * target.positions + target.at[i]) *
+                                                              kLine) = sum[o][i];
   }
 }
 
@@ -280,17 +387,14 @@ void fill(const float* biases, int64_t outputs, int64_t positions, char* sums) {
 }
 
 template <class L>
-void lift(const Map& map, int64_t outputs, int64_t rows, int64_t columns, char* sums) {
-  const int64_t tile = rows * columns * kLine;
+void lift(const Map& map, int64_t outputs, int64_t positions, char* sums) {
   for (int64_t output = 0; output < outputs; output += L::kChannels) {
     const char* from = map.base + output / L::kChannels * map.channel;
-    char* to = sums + output * tile;
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t x = 0; x < columns; ++x, to += kLine) {
-        Floats here[L::kChannels][L::kParts];
-        L::read(from + map.at[r] + x * kLine, here);
-        for (int c = 0; c < L::kChannels && output + c < outputs; ++c) L::write_sums(to + c * tile, here[c]);
-      }
+    for (int64_t i = 0; i < positions; ++i) {
+      Floats here[L::kChannels][L::kParts];
+      L::read(from + map.at[i], here);
+      for (int c = 0; c < L::kChannels && output + c < outputs; ++c)
+        L::write_sums(sums + ((output + c) * positions + i) * kLine, here[c]);
     }
   }
 }
@@ -386,11 +490,11 @@ void fill_jobs(Kernels& kernels) {
   kernels.jobs[3][0] = jobs<A, 8, 1>, kernels.jobs[3][1] = jobs<A, 8, 2>;
 }
 
-template <class A>
+template <class A, class L>
 void fill_columns(Kernels& kernels) {
-  kernels.columns[0][0] = columns<A, 1, 1>, kernels.columns[0][1] = columns<A, 1, 2>;
-  kernels.columns[0][2] = columns<A, 1, 4>, kernels.columns[1][0] = columns<A, 2, 1>;
-  kernels.columns[1][1] = columns<A, 2, 2>, kernels.columns[2][0] = columns<A, 4, 1>;
+  kernels.columns[0][0] = columns<A, L, 1, 1>, kernels.columns[0][1] = columns<A, L, 1, 2>;
+  kernels.columns[0][2] = columns<A, L, 1, 4>, kernels.columns[1][0] = columns<A, L, 2, 1>;
+  kernels.columns[1][1] = columns<A, L, 2, 2>, kernels.columns[2][0] = columns<A, L, 4, 1>;
 }
 
 template <class A, class L>
@@ -400,7 +504,7 @@ Kernels all_kernels(const char* name) {
   kernels.column_step = 1;
   kernels.narrow_jobs = A::kNarrow ? jobs<Fp32Narrow, 1, 1> : nullptr;
   fill_jobs<A>(kernels);
-  fill_columns<A>(kernels);
+  fill_columns<A, L>(kernels);
   kernels.fill = fill<L>;
   kernels.lift = lift<L>;
   kernels.epilogue = epilogue<L>;

@@ -17,23 +17,25 @@ constexpr int kSide = 16;  ///< rows of a tile; columns of weights that are mult
 
 template <class Tiles, int kRows, int kColumns>
 void tile_columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, const float* biases,
-                  int64_t outputs, const char* base, const int64_t* rows, char* sums, int64_t positions) {
+                  int64_t outputs, const char* base, const int64_t* rows, const Target& target) {
   constexpr int kTile = kRows * kColumns;
   constexpr int64_t kWeights = kSide * kLine;  ///< bytes of a tile
   alignas(64) char lines[2][2][kSide * kLine];
-  const int64_t apart = positions * kLine;
+  const int64_t apart = target.positions * kLine;
   const bool both = outputs > kSide;
   for (int64_t output = 0; output < kGroup; ++output)
-    for (int i = 0; i < kTile; ++i) store(sums + output * apart + i * kLine, biases[output] - Floats{});
+    for (int i = 0; i < kTile; ++i)
+      store(target.sums + output * apart + target.at[i] * kLine, biases[output] - Floats{});
   Tiles tiles;
   for (int i = 0; i < kTile; i += 2) {
     const bool pair = i + 1 < kTile;
     const auto position = [&](int p) { return base + rows[p / kColumns] + (p % kColumns) * kLine; };
-    char* place = sums + i * kLine;
+    char* place = target.sums + target.at[i] * kLine;
+    char* next = target.sums + target.at[pair ? i + 1 : i] * kLine;
     tiles.template load<0>(place, apart);
-    if (pair) tiles.template load<1>(place + kLine, apart);
+    if (pair) tiles.template load<1>(next, apart);
     if (both) tiles.template load<2>(place + kSide * apart, apart);
-    if (both && pair) tiles.template load<3>(place + kSide * apart + kLine, apart);
+    if (both && pair) tiles.template load<3>(next + kSide * apart, apart);
     const auto* words = reinterpret_cast<const char*>(weights);
     for (int64_t k = 0; k < count; k += kSide, words += 2 * kWeights) {
       auto& here = lines[k / kSide % 2];
@@ -52,10 +54,14 @@ void tile_columns(const uint32_t* offsets, int64_t count, const uint32_t* weight
       if (pair) tiles.template multiply<3, 5, 7>();
     }
     tiles.template save<0>(place, apart);
-    if (pair) tiles.template save<1>(place + kLine, apart);
+    if (pair) tiles.template save<1>(next, apart);
     if (both) tiles.template save<2>(place + kSide * apart, apart);
-    if (both && pair) tiles.template save<3>(place + kSide * apart + kLine, apart);
+    if (both && pair) tiles.template save<3>(next + kSide * apart, apart);
   }
+  if (target.epilogue == nullptr) return;
+  for (int64_t output = 0; output < outputs; output += Bf16Lines::kChannels)
+    finish_sums<Bf16Lines, kTile>(*target.epilogue, target.sums, target.positions, output, target.at,
+                                  target.window);
 }
 
 template <class Tiles>

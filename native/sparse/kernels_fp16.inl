@@ -39,6 +39,11 @@ struct Fp16Lines {
     for (int p = 0; p < 2; ++p)
       *reinterpret_cast<LooseHalfLine*>(at + p * 32) = __builtin_convertvector(parts[p], HalfLine);
   }
+  [[gnu::always_inline]] static void parts(const Halves& sum, Floats* parts) {
+    HalfLine halves[2];
+    __builtin_memcpy(halves, &sum, sizeof halves);
+    for (int p = 0; p < 2; ++p) parts[p] = __builtin_convertvector(halves[p], Floats);
+  }
   [[gnu::always_inline]] static void sums(const char* at, Floats* parts) {
     for (int p = 0; p < 2; ++p)
       parts[p] = __builtin_convertvector(*reinterpret_cast<const LooseHalfLine*>(at + p * 32), Floats);

@@ -287,7 +287,8 @@ class PixelLanes final : public Lanes {
           kernels_.kernels->columns[0][std::countr_zero(static_cast<unsigned>(wide))](
               product.packed.offsets.data() + part.column, part.columns,
               product.packed.words.data() + part.column * kGroup, stage.bias.data() + part.first,
-              part.outputs, base + x * kLine, none, sums + x * kLine, choice.columns);
+              part.outputs, base + x * kLine, none,
+              Target{sums, choice.columns, nullptr, {x, x + 1, x + 2, x + 3}, 0});
       }
       for (int64_t o = 0; o < part.outputs; ++o)
         finish(stage, epilogue, block, part.first + o, y,
