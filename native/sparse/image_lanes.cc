@@ -71,18 +71,12 @@ class ImageLanes final : public Lanes {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t block = part.begin + item / rows, channel = item % rows / image.height,
                     y = item % image.height;
-      char* line = value(0, block) + channel * map_bytes(image) + at(image, y, 0);
-      for (int64_t x = 0; x < image.width; ++x, line += kLine) {
-        for (int64_t lane = 0; lane < lanes_; ++lane) {
-          const int64_t index = block * lanes_ + lane;
-          float here[2] = {0, 0};
-          for (int64_t c = 0; c < together_; ++c)
-            if (index < n && channel * together_ + c < image.channels)
-              here[c] =
-                  images[(index * image.channels + channel * together_ + c) * pixels + y * image.width + x];
-          put(line, lane, here);
-        }
-      }
+      const int64_t first = channel * together_;
+      kernels_.kernels->load(
+          images + ((block * lanes_ * image.channels + first) * image.height + y) * image.width,
+          image.channels * pixels, pixels, std::clamp<int64_t>(n - block * lanes_, 0, lanes_),
+          std::min(together_, image.channels - first), image.width,
+          value(0, block) + channel * map_bytes(image) + at(image, y, 0));
     }
   }
 

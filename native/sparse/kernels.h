@@ -65,6 +65,11 @@ using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const u
                                const float* biases, int64_t outputs, const char* base, const int64_t* rows,
                                const Target& target);
 
+/// Pixels of a row of one channel (or pair of channels) of up to as many images as a line holds, into lines
+/// that follow each other: images lie `image` floats apart, channels `channel`. Lanes without an image are 0.
+using LoadKernel = void (*)(const float* pixels, int64_t image, int64_t channel, int64_t images,
+                            int64_t channels, int64_t width, char* lines);
+
 /// Sums that start as the biases, or as the values of a map.
 using FillKernel = void (*)(const float* biases, int64_t outputs, int64_t positions, char* sums);
 using LiftKernel = void (*)(const Map& map, int64_t outputs, int64_t positions, char* sums);
@@ -101,6 +106,7 @@ struct Kernels {
   JobsKernel jobs[4][5];
   JobsKernel narrow_jobs;       ///< of one position of four floats; null for other types
   ColumnsKernel columns[3][3];  ///< rows and columns up to 4, four positions at most
+  LoadKernel load;
   FillKernel fill;
   LiftKernel lift;
   EpilogueKernel epilogue;

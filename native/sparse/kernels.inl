@@ -377,6 +377,26 @@ void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, co
 }
 
 template <class L>
+void load_row(const float* pixels, int64_t image, int64_t channel, int64_t images, int64_t channels, int64_t width,
+              char* lines) {
+  constexpr int64_t kLanes = static_cast<int64_t>(sizeof(Floats) / sizeof(float));
+  for (int64_t x = 0; x < width; ++x, ++pixels, lines += kLine) {
+    Floats here[L::kChannels][L::kParts] = {};
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t p = 0; p < L::kParts; ++p) {
+        const float* from = pixels + p * kLanes * image + c * channel;
+        if (images >= (p + 1) * kLanes) {
+#pragma GCC unroll 16
+          for (int64_t lane = 0; lane < kLanes; ++lane) here[c][p][lane] = from[lane * image];
+        } else {
+          for (int64_t lane = 0; lane < images - p * kLanes; ++lane) here[c][p][lane] = from[lane * image];
+        }
+      }
+    L::write(lines, here);
+  }
+}
+
+template <class L>
 void fill(const float* biases, int64_t outputs, int64_t positions, char* sums) {
   for (int64_t output = 0; output < outputs; ++output) {
     const Floats value = biases[output] - Floats{};
@@ -505,6 +525,7 @@ Kernels all_kernels(const char* name) {
   kernels.narrow_jobs = A::kNarrow ? jobs<Fp32Narrow, 1, 1> : nullptr;
   fill_jobs<A>(kernels);
   fill_columns<A, L>(kernels);
+  kernels.load = load_row<L>;
   kernels.fill = fill<L>;
   kernels.lift = lift<L>;
   kernels.epilogue = epilogue<L>;
