@@ -293,8 +293,9 @@ export interface EngineStage {
   node: string | null
   /** What computes it: `jobs …` single weights, `columns …` those that 32 outputs share, `dense`; empty without a layer. */
   kernel: string
-  /** For the measured batch. */
+  /** For `images` of them: a program of two parts is measured in its first, which takes what fills its vectors. */
   seconds: number
+  images: number
   /** Multiply-adds for one image: of the dense layer, of the weights that are left, and those that the kernel does. */
   denseMacs: number
   macs: number

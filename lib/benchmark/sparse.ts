@@ -3,7 +3,8 @@
  * libtorch at its best, and a narrower network of equal multiply-accumulates. Every trial is a process of its own; the
  * sides take turns, one trial each; the tuning cache starts empty.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EngineStage } from '../../bindings/native.js'
@@ -33,6 +34,10 @@ export interface BenchOptions {
   dense?: string | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
+  /** Results of an interrupted benchmark: cases that are there are not measured again. */
+  kept?: readonly ModelResult[] | undefined
+  /** Called after each case, with all that the model has so far. */
+  onCase?: ((soFar: ModelResult) => Promise<void>) | undefined
 }
 
 /** What one side took. */
@@ -76,6 +81,8 @@ export interface LayerRow extends EngineStage {
 
 export interface ModelResult {
   model: string
+  /** Of the file. */
+  sha256: string
   network: string
   /** `unstructured`, `filter`, `v32x2` …, or `dense`. */
   structure: string
@@ -107,7 +114,13 @@ export async function benchSparse(path: string, name: string, options: BenchOpti
         ? undefined
         : { path: narrow, macs: describeNetwork(narrower).macs }
     const place = { scratch, path, dense: options.dense ?? path, equal }
-    const rows: BenchRow[] = []
+    const { network, structure, sparsity: zero, denseMacs, macs } = facts
+    const sha256 = await sha256Of(path)
+    const kept = options.kept?.find((model) => model.sha256 === sha256)?.rows ?? []
+    const result: ModelResult = {
+      ...{ model: name, sha256, network, structure, sparsity: zero, denseMacs, macs },
+      rows: [],
+    }
     const cases = options.dtypes.flatMap((dtype) => options.batches.map((batch) => ({ dtype, batch })))
     for (const [index, { dtype, batch }] of cases.entries()) {
       const progress = (done: number, total: number) =>
@@ -116,10 +129,11 @@ export async function benchSparse(path: string, name: string, options: BenchOpti
           done: index * total + done,
           total: cases.length * total,
         })
-      rows.push(await benchRow(place, dtype, batch, options, progress))
+      const known = kept.find((row) => row.dtype === dtype && row.batch === batch)
+      result.rows.push(known ?? (await benchRow(place, dtype, batch, options, progress)))
+      if (known === undefined) await options.onCase?.(result)
     }
-    const { network, structure, sparsity: zero, denseMacs, macs } = facts
-    return { model: name, network, structure, sparsity: zero, denseMacs, macs, rows }
+    return result
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
@@ -141,6 +155,11 @@ const readFacts = async (path: string, dense: string | undefined) => {
     ...{ denseSpec, denseMacs, macs },
   }
 }
+
+const sha256Of = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
 
 const parametersOf = ({ spec }: Model) => fileLayout(spec).filter(({ arena }) => arena === 'parameters')
 
@@ -192,7 +211,7 @@ const benchRow = async (
     sameType: against(sameType),
     best: against(best),
     equalMacs: equal ? { ...against(side('equal')), macs: equal.macs } : null,
-    ...(profiled?.stages && { layers: layerRows(profiled, profiled.stages, batch, threads) }),
+    ...(profiled?.stages && { layers: layerRows(profiled, profiled.stages, threads) }),
   }
 }
 
@@ -235,18 +254,11 @@ const mostFrequent = (names: readonly string[]): string => {
 }
 
 const layerRows = (
-  { program, peak = Number.NaN }: TrialResult,
+  { peak = Number.NaN }: TrialResult,
   stages: readonly EngineStage[],
-  batch: number,
   threads: number,
-): LayerRow[] => {
-  const images = profiledImages(program, batch)
-  return stages.map((stage) => ({
+): LayerRow[] =>
+  stages.map((stage) => ({
     ...stage,
-    peakFraction: (stage.macs * images) / stage.seconds / (peak * threads),
+    peakFraction: (stage.macs * stage.images) / stage.seconds / (peak * threads),
   }))
-}
-
-/** A program of two parts is only profiled in its first, which takes what fills vectors of images. */
-const profiledImages = (program: string, batch: number): number =>
-  program.includes(' and ') ? batch - (batch % (program.includes('fp16') ? 32 : 16)) : batch

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
 import { addon, binding } from '../../bindings/load.js'
 import { type AccuracyRow, measureAccuracy } from '../benchmark/accuracy.js'
@@ -12,7 +13,7 @@ import { type Attack, parseAttack, pgd } from '../evaluation/attack.js'
 import { chartSvg } from '../report/chart.js'
 import { speedChart } from '../report/speedChart.js'
 import { fileError, makeFolder } from '../runs/files.js'
-import { writeJson } from '../runs/json.js'
+import { readJson, writeJson } from '../runs/json.js'
 import type { Dtype } from '../sparse/compile.js'
 import { version } from '../version.js'
 import { batchesFlag, distinct, dtypesFlag } from './benchFlags.js'
@@ -37,6 +38,7 @@ interface Flags {
   json?: boolean
 }
 
+const RESULTS = 'results.json'
 const BATCHES = [1, 3, 16, 64, 65, 256]
 
 export const benchSparseCommand = (): Command =>
@@ -58,21 +60,28 @@ export const benchSparseCommand = (): Command =>
     )
     .option('--images <n>', 'of --data, the first n test images', integerFlag(1), 1000)
     .option('--attack <name>', 'of --data, the attack on the fp32 network (default: pgd10)')
-    .option('-o, --output <dir>', 'folder for results.json and speed.svg')
+    .option(
+      '-o, --output <dir>',
+      'folder for results.json and speed.svg; interrupted, the same command goes on there',
+    )
     .option('--json', 'print JSON')
     .action(async (names: string[], flags: Flags) => {
       const attack = flags.attack === undefined ? pgd() : parseAttack(flags.attack)
       if (!(flags.seconds > 0)) throw invalid('--seconds: must be greater than 0')
-      await requireFree(flags.output)
       const files = await filesOf(names)
       const [dense, ...more] = flags.dense === undefined ? [] : await modelFiles(flags.dense)
       if (more.length > 0)
         throw invalid(`--dense: ${flags.dense} is a run with several models; name one file`)
       const threads = flags.threads ?? addon().getThreads()
+      const facts = environment(threads, flags)
+      const kept = flags.output === undefined ? [] : await keptIn(flags.output, facts)
       const display = progressDisplay('trials')
       try {
         const report = await interruptible(
-          () => 'nothing was kept',
+          () =>
+            flags.output === undefined
+              ? 'nothing was kept; with -o the same command would go on'
+              : `what was measured is kept in ${flags.output}; the same command goes on`,
           async (signal): Promise<BenchReport> => {
             const models: ModelResult[] = []
             for (const [index, { name, path }] of files.entries()) {
@@ -82,11 +91,17 @@ export const benchSparseCommand = (): Command =>
                   ...{ trials: flags.trials, seconds: flags.seconds, layers: flags.layers === true },
                   dense: dense?.path,
                   onProgress: (progress) => show(display, progress, index, files.length),
+                  kept,
+                  onCase: async (soFar) => {
+                    if (flags.output === undefined) return
+                    const path = join(flags.output, RESULTS)
+                    await writeJson(path, { ...facts, models: [...models, soFar], unfinished: true })
+                  },
                 }),
               )
             }
             const accuracies = await accuracyOf(files, { ...flags, threads, attack, signal }, display)
-            return { ...environment(threads, flags), models, ...(accuracies && { accuracies, attack }) }
+            return { ...facts, models, ...(accuracies && { accuracies, attack }) }
           },
         )
         display.stop()
@@ -106,15 +121,22 @@ const filesOf = async (names: readonly string[]) => {
   return files
 }
 
-const requireFree = async (folder: string | undefined): Promise<void> => {
-  if (folder === undefined) return
-  const taken = ['results.json', 'speed.svg'].find((file) => existsSync(join(folder, file)))
-  if (taken !== undefined) {
-    throw new CoppiceError('ERR_FILE', `${join(folder, taken)} exists already; choose another folder with -o`)
-  }
+/** What an interrupted benchmark of the same command left in a folder, which is made if it is not there. */
+const keptIn = async (folder: string, facts: Facts): Promise<ModelResult[]> => {
   await makeFolder(folder).catch((error) => {
     throw fileError('cannot make the folder', folder, error)
   })
+  const path = join(folder, RESULTS)
+  if (!existsSync(path)) return []
+  const { models, unfinished, ...rest } = (await readJson(path)) as BenchReport & { unfinished?: true }
+  if (unfinished !== true)
+    throw new CoppiceError('ERR_FILE', `${path} exists already; choose another folder with -o`)
+  if (!isDeepStrictEqual(rest, facts)) {
+    const message = `${path} is unfinished, but of another command, version or machine: ${rest.command}`
+    throw new CoppiceError('ERR_FILE', `${message}; repeat that there, or choose another folder with -o`)
+  }
+  note(`going on: ${path} has ${models.flatMap(({ rows }) => rows).length} of the cases`)
+  return models
 }
 
 const show = (
@@ -123,6 +145,8 @@ const show = (
   index: number,
   of: number,
 ): void => display.update({ label, done, total, fraction: (index + done / total) / of })
+
+type Facts = ReturnType<typeof environment>
 
 const environment = (threads: number, { trials, seconds }: Flags) => ({
   command: `coppice ${process.argv.slice(2).join(' ')}`,
@@ -162,7 +186,7 @@ const typicalBatch = (batches: readonly number[]): number =>
   batches.includes(64) ? 64 : Math.max(...batches)
 
 const keep = async (folder: string, report: BenchReport): Promise<void> => {
-  await writeJson(join(folder, 'results.json'), report)
+  await writeJson(join(folder, RESULTS), report)
   const svg = await chartSvg(speedChart(report.models, `${report.cpu}, ${report.threads} threads`))
   await writeFile(join(folder, 'speed.svg'), svg).catch((error) => {
     throw fileError('cannot write', join(folder, 'speed.svg'), error)

@@ -117,7 +117,8 @@ export class SparseEngine {
   }
 
   /**
-   * Runs once and measures each stage, which is a layer with all that is fused into it.
+   * Runs once and measures each stage, which is a layer with all that is fused into it. Of a program of two parts only
+   * the first is measured, with the images that it takes: `images` of each stage.
    *
    * @param images Default: a batch of noise.
    */

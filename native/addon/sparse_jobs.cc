@@ -62,6 +62,7 @@ Napi::Array stage_rows(Napi::Env env, const std::vector<sparse::StageReport>& st
     row.Set("node", stage.node.empty() ? env.Null() : Napi::String::New(env, stage.node).As<Napi::Value>());
     row.Set("kernel", stage.kernel);
     row.Set("seconds", stage.seconds);
+    row.Set("images", static_cast<double>(stage.images));
     row.Set("denseMacs", static_cast<double>(stage.dense_macs));
     row.Set("macs", static_cast<double>(stage.macs));
     row.Set("doneMacs", static_cast<double>(stage.done_macs));

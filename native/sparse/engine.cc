@@ -190,7 +190,10 @@ std::vector<double> SparseEngine::time(const at::Tensor& images, int64_t warmup,
 std::vector<StageReport> SparseEngine::profile(const at::Tensor& images) {
   const at::Tensor input = images.to(device_).contiguous();
   const auto& [program, count] = plan_.parts.front();
-  return program->profile(input.const_data_ptr<float>(), std::min(count, input.size(0)));
+  const int64_t n = std::min(count, input.size(0));
+  auto stages = program->profile(input.const_data_ptr<float>(), n);
+  for (StageReport& stage : stages) stage.images = n;
+  return stages;
 }
 
 int64_t SparseEngine::bytes() const {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { networkSpec } from '../../lib/networks/index.js'
@@ -86,6 +86,31 @@ describe('coppice bench sparse', () => {
     expect((await coppice('bench', 'sparse', model, ...quick, '-o', output)).code).toBe(0)
     const { code, stderr } = await coppice('bench', 'sparse', model, ...quick, '-o', output)
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/exists already/) })
+  })
+
+  it('goes on with what an interrupted benchmark of the same command has left', async () => {
+    const output = join(folder, 'resumed')
+    const path = join(output, 'results.json')
+    const run = (...more: string[]) => coppice('bench', 'sparse', model, ...quick, '-o', output, ...more)
+    expect((await run()).code).toBe(0)
+    const report = JSON.parse(readFileSync(path, 'utf8'))
+    const [first] = report.models[0].rows
+    report.models[0].rows = [first]
+    writeFileSync(path, JSON.stringify({ ...report, unfinished: true }))
+    const other = await run('--layers')
+    expect(other).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/unfinished, but of another command/),
+    })
+    const { code, stderr } = await run()
+    expect({ code, stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/going on: .* has 1 of the cases/),
+    })
+    const resumed = JSON.parse(readFileSync(path, 'utf8'))
+    expect(resumed).not.toHaveProperty('unfinished')
+    expect(resumed.models[0].rows[0]).toEqual(first)
+    expect(resumed.models[0].rows[1].batch).toBe(17)
   })
 
   it('ends on Ctrl-C with 130, and leaves no trial running', async () => {

@@ -16,7 +16,14 @@ const row = (batch: number, same: number, best: number): BenchRow => ({
   equalMacs: null,
 })
 const model = (structure: string, left: number, gain: number): ModelResult => ({
-  ...{ model: `${structure}${left}`, network: 'vgg16', structure, sparsity: 1 - left, denseMacs: 1000 },
+  ...{
+    model: `${structure}${left}`,
+    sha256: '',
+    network: 'vgg16',
+    structure,
+    sparsity: 1 - left,
+    denseMacs: 1000,
+  },
   macs: 1000 * left,
   rows: [1, 16, 64].map((batch) => row(batch, (gain * batch) ** 0.3 / left ** 0.8, gain / left ** 0.8 / 3)),
 })

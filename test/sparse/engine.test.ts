@@ -116,7 +116,8 @@ describe('SparseEngine', () => {
     expect(Math.min(...seconds)).toBeGreaterThan(0)
     const stages = await engine.profile()
     expect(stages.flatMap(({ node }) => node ?? [])).toEqual(['conv', 'fc1', 'fc2'])
-    for (const { node, macs, denseMacs } of stages) {
+    for (const { node, macs, denseMacs, images } of stages) {
+      expect(images).toBe(4)
       if (node !== null) expect(macs).toBeLessThan(denseMacs)
     }
   })
