@@ -5,6 +5,9 @@
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
+#include <cuda_runtime_api.h>
+
+#include <optional>
 
 namespace coppice::sparse::cuda {
 namespace {
@@ -48,31 +51,20 @@ class Captured final : public Program {
     const Settings settings(tf32);
     for (int repeat = 0; repeat < 3; ++repeat) run_batch();
     side.synchronize();
-    graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
-    try {
-      run_batch();
-    } catch (...) {
-      // The stream must not stay in capture mode; what is thrown first tells more.
-      try {
-        graph_.capture_end();
-      } catch (...) {
-      }
-      throw;
-    }
-    graph_.capture_end();
+    capture();
     side.synchronize();
   }
 
   /// Batches that are at least half full are filled up and replayed; smaller ones run kernel by kernel.
   void run(const float* images, int64_t n, float* logits) override {
-    if (n > batch_ || 2 * n < batch_) {
+    if (!graph_ || n > batch_ || 2 * n < batch_) {
       const Settings settings(tf32_);
       program_->run(images, n, logits);
       return;
     }
     images_.narrow(0, 0, n).copy_(view(images, images_.narrow(0, 0, n)));
     if (n < batch_) images_.narrow(0, n, batch_ - n).zero_();
-    graph_.replay();
+    graph_->replay();
     view(logits, logits_.narrow(0, 0, n)).copy_(logits_.narrow(0, 0, n));
   }
 
@@ -80,12 +72,33 @@ class Captured final : public Program {
     const Settings settings(tf32_);
     return program_->profile(images, n);
   }
-  std::string name() const override { return program_->name() + (tf32_ ? ", TF32" : "") + ", CUDA graph"; }
+  std::string name() const override { return program_->name() + (tf32_ ? ", TF32" : "") + (graph_ ? ", CUDA graph" : ""); }
   int64_t bytes() const override {
     return program_->bytes() + static_cast<int64_t>(images_.nbytes() + logits_.nbytes());
   }
 
  private:
+  /// A program that cannot be captured, as some algorithms of cuDNN cannot, runs kernel by kernel.
+  void capture() {
+    graph_.emplace();
+    graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    bool whole = true;
+    try {
+      run_batch();
+    } catch (const c10::Error&) {
+      whole = false;
+    }
+    try {
+      // Also after a failure: the stream must not stay in capture mode.
+      graph_->capture_end();
+    } catch (const c10::Error&) {
+      whole = false;
+    }
+    if (whole) return;
+    graph_.reset();
+    static_cast<void>(cudaGetLastError());  // a failed capture leaves its error behind
+  }
+
   void run_batch() {
     program_->run(images_.const_data_ptr<float>(), batch_, logits_.mutable_data_ptr<float>());
   }
@@ -103,7 +116,7 @@ class Captured final : public Program {
   const int64_t batch_;
   const bool tf32_;
   at::Tensor images_, logits_;
-  at::cuda::CUDAGraph graph_;
+  std::optional<at::cuda::CUDAGraph> graph_;
 };
 
 }  // namespace
