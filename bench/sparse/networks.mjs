@@ -1,7 +1,7 @@
 // The pruned networks whose speed is measured: node bench/sparse/networks.mjs --data CIFAR-10 --out FOLDER
 //   --network vgg16|wideResNet-28-5|cifarLarge [--dense FILE] [--structures unstructured,v32x2,filter]
 //   [--sparsities 0.8,0.9,0.95] [--train N] [--steps 4] [--epochs-per-step 1] [--learning-rate 0.01] [--batch 128]
-//   [--precision bf16] [--augment standard] [--pgd-steps N] [--macs 0.1] [--test 1000] [--threads 2] [--device cpu]
+//   [--precision bf16] [--augment standard] [--pgd-steps N] [--exclude LAYERS] [--macs 0.1] [--test 1000] [--threads 2] [--device cpu]
 //   [--seed 0]
 // Starts from a trained dense network (default: FOLDER/NETWORK-dense.safetensors) and prunes it by magnitude, scope
 // layer, in geometric steps with its own objective (--pgd-steps changes its attack, which makes it another one). The
@@ -35,6 +35,7 @@ const { values: options } = parseArgs({
     precision: { type: 'string', default: 'bf16' },
     augment: { type: 'string', default: 'standard' },
     'pgd-steps': { type: 'string' },
+    exclude: { type: 'string' },
     macs: { type: 'string', default: '0.1' },
     test: { type: 'string', default: '1000' },
     threads: { type: 'string', default: String(cpus().length) },
@@ -73,6 +74,7 @@ for (const structure of options.structures.split(',')) {
     schedule: 'geometric',
     steps,
     scope: 'layer',
+    ...(options.exclude && { exclude: options.exclude.split(',') }),
     score: 'magnitude',
     residual: 'grouped',
     epochsPerStep: Number(options['epochs-per-step']),

@@ -88,7 +88,11 @@ export const resultTable = (result: RunResult): string => {
     table(head, rows),
     '',
     `${network.name}, ${count(network.parameters)} parameters, on ${data}; trained with ${describeObjective(objective)}.`,
-    ...(pruning ? [`Pruned: ${pruning.structure}, by ${pruning.score}, scope ${pruning.scope}.`] : []),
+    ...(pruning
+      ? [
+          `Pruned: ${pruning.structure}, by ${pruning.score}, scope ${pruning.scope}${without(pruning.exclude)}.`,
+        ]
+      : []),
     `ERA under ${describeAttack(attack)}; n = ${n} test images, 95 % intervals, seed ${seed}, ` +
       `${formatSeconds(result.seconds)}.`,
     ...verified.map(describeProof),
@@ -108,6 +112,9 @@ const kept = (now: Proportion, dense: Proportion): string =>
   dense.value === 0 ? '' : `${((100 * now.value) / dense.value).toFixed(0)} %`
 
 /** The column named VRA is that of `symbolic`, the paper's verifier; others say their name. */
+const without = (excluded: readonly string[] | undefined): string =>
+  excluded === undefined || excluded.length === 0 ? '' : `, without ${excluded.join(', ')}`
+
 export const vraColumn = ({ kind }: Verifier): string => (kind === 'symbolic' ? 'VRA %' : `VRA % (${kind})`)
 
 const describeProof = ({ verifier, epsilon, n }: VerifiedFigures): string =>

@@ -11,7 +11,7 @@ import { defaultOptimiser } from '../networks/index.js'
 import type { Network } from '../networks/network.js'
 import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
-import { pruneMask } from '../pruning/mask.js'
+import { type PruneRequest, pruneMask } from '../pruning/mask.js'
 import type { PruneSchedule } from '../pruning/schedules.js'
 import type { Scope } from '../pruning/scopes.js'
 import type { Score } from '../pruning/scores.js'
@@ -46,6 +46,11 @@ export interface CompressOptions extends TrainingSettings {
   scope?: Scope | undefined
   /** Whether filters tied by an addition stay (`inner`, the default) or go together (`grouped`). */
   residual?: Residual | undefined
+  /**
+   * Layers whose weights (filters) stay, by their nodes' names, such as a first convolution that has few to lose; the
+   * others lose the more, so that the target is met. Default none.
+   */
+  exclude?: readonly string[] | undefined
   /** Sparsity as a function of the step. Default `geometric`. */
   schedule?: PruneSchedule | undefined
   /** Pruning steps; default 40. */
@@ -212,11 +217,12 @@ type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentatio
 /** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */
 async function prune(
   network: Network,
-  settings: { structure: Structure; score: Score; scope: Scope; residual: Residual; seed: number },
+  settings: Required<Pick<PruneRequest, 'structure' | 'score' | 'scope' | 'residual' | 'seed'>> &
+    Pick<PruneRequest, 'exclude'>,
   target: number,
   learnedScores: Floats | undefined,
 ): Promise<Pick<CompressStep, 'sparsity' | 'filters'>> {
-  const { structure, score, scope, residual, seed } = settings
+  const { structure, score, scope, residual, exclude, seed } = settings
   const { handle } = network
   const { mask, report } = await pruneMask({
     spec: network.spec,
@@ -227,6 +233,7 @@ async function prune(
     score,
     scope,
     residual,
+    exclude,
     sparsity: target,
     seed,
     ...(learnedScores !== undefined && { learnedScores }),

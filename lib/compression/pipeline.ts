@@ -89,7 +89,9 @@ async function execute(session: Session): Promise<RunResult> {
     network: { name: spec.name, parameters, macs },
     data: data.train.name,
     objective: recipe.pretrain.objective,
-    ...(prune && { pruning: { structure: prune.structure, score: prune.score, scope: prune.scope } }),
+    ...(prune && {
+      pruning: { structure: prune.structure, score: prune.score, scope: prune.scope, exclude: prune.exclude },
+    }),
     attack: recipe.evaluate.attack,
     rows,
     warnings: warnings.map(({ message }) => String(message)),

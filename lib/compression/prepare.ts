@@ -106,6 +106,7 @@ const requireFeasible = async (recipe: ResolvedRecipe, network: Network): Promis
     score: 'magnitude',
     scope: prune.scope,
     residual: prune.residual,
+    exclude: prune.exclude,
     sparsity: prune.sparsity,
   })
 }

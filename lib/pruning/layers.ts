@@ -54,6 +54,11 @@ export const FREE = 0
 export const PRUNED = 1
 export const KEPT = 2
 
+/** Keeps all that is left. */
+export const keepAll = (flags: Uint8Array): void => {
+  for (let group = 0; group < flags.length; group++) if (flags[group] === FREE) flags[group] = KEPT
+}
+
 /**
  * Keeps the best candidate, of all groups or of every `step`-th from `first` to `end` (exclusive); of equals, the last.
  */

@@ -4,7 +4,7 @@ import { invalid } from '../errors.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { didYouMean, show } from '../numbers.js'
 import { flagsOf, maskOut, measure } from './groups.js'
-import { type PruneLayer, type Residual, residualNames, type StructureRule } from './layers.js'
+import { keepAll, type PruneLayer, type Residual, residualNames, type StructureRule } from './layers.js'
 import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'
 import { type Score, scoreGroups, scoreNames } from './scores.js'
 import { breathe, pruneLowest, type Ranking } from './select.js'
@@ -26,6 +26,8 @@ export interface PruneRequest {
   scope?: Scope
   /** For `filter`; default `inner`. */
   residual?: Residual
+  /** Nodes whose weights (filters) stay; the others lose the more. Default none. */
+  exclude?: readonly string[] | undefined
   /**
    * Fraction to be removed, in [0, 1): of all prunable weights, or for `filter` of the filters that may be pruned. For
    * `2:4` at most 0.5.
@@ -70,7 +72,9 @@ export const pruneMask = async (
     await breathe()
     layer.cap?.(flags)
     const { total, pruned } = measure(layer, flags)
-    const removable = Math.max(layer.removable, pruned)
+    const excluded = layer.ranked.some(({ tensor }) => request.exclude?.includes(tensor.node))
+    if (excluded) keepAll(flags)
+    const removable = excluded ? pruned : Math.max(layer.removable, pruned)
     entries.push({ layer, flags, share: { total, pruned, removable, unit: largestGroup(layer) } })
     await breathe()
   }
@@ -181,6 +185,8 @@ const check = (request: PruneRequest, layout: readonly TensorLayout[]): void => 
     throw invalid(`sparsity must be at least 0 and below 1, received ${show(sparsity)}`)
   }
   requireReachable(structure, sparsity)
+  const nodes = [...new Set(layout.filter(({ prunable }) => prunable).map(({ node }) => node))]
+  for (const name of request.exclude ?? []) requireKnown('layer to exclude', name, nodes)
   const size = layout.reduce((total, tensor) => total + tensor.size, 0)
   requireLength('the parameters', parameters, size)
   if (previous !== undefined) requireLength('the previous mask', previous, size)

@@ -19,6 +19,7 @@ export const pruneShape = {
   score: choice(scoreNames).default('magnitude'),
   scope: choice(scopeNames).default('layer'),
   residual: choice(residualNames).default('inner'),
+  exclude: z.array(z.string(), 'expected a list of layers').optional(),
   schedule: choice(pruneScheduleNames).default('geometric'),
   steps: integer(1).default(40),
   epochsPerStep: integer(0).default(5),

@@ -62,7 +62,7 @@ export interface RunResult {
   /** The objective of pre-training. */
   objective: Objective
   /** How it was pruned. */
-  pruning?: { structure: Structure; score: Score; scope: Scope }
+  pruning?: { structure: Structure; score: Score; scope: Scope; exclude?: readonly string[] | undefined }
   attack: Attack
   rows: ResultRow[]
   warnings: string[]

@@ -78,6 +78,27 @@ describe('pruneMask, unstructured', () => {
     }
   })
 
+  it.each(['layer', 'global'] as const)('leaves excluded layers whole, scope %s', async (scope) => {
+    const exclude = [prunable(state)[0]?.node ?? '']
+    for (const structure of ['unstructured', 'v32x2', '2:4'] as const) {
+      const sparsity = structure === '2:4' ? 0.3 : 0.6
+      const { mask, report } = await prune(state, { structure, scope, sparsity, exclude })
+      for (const { name, size, remaining } of report.perLayer)
+        expect(remaining === size).toBe(name === `${exclude[0]}.weight`)
+      if (structure === 'unstructured') expect(zeros(mask)).toBe(Math.round(sparsity * count(state)))
+    }
+    await expect(prune(state, { exclude: ['fx'] })).rejects.toThrow(/unknown layer to exclude "fx"/)
+    const all = [...new Set(prunable(state).map(({ node }) => node))]
+    await expect(prune(state, { exclude: all })).rejects.toThrow(/at most 0 can go/)
+  })
+
+  it('excludes filters too', async () => {
+    const node = prunable(state)[0]?.node ?? ''
+    const { mask, report } = await prune(state, { structure: 'filter', exclude: [node] })
+    expect(deadRows(mask, state, `${node}.weight`)).toEqual([])
+    expect(report.filters?.pruned).toBe(Math.round(0.5 * (report.filters?.total ?? 0)))
+  })
+
   it('never brings back what was pruned, whatever the weights have become', async () => {
     let mask = state.mask
     for (let step = 1; step <= 8; step++) {
