@@ -60,6 +60,7 @@ const layout = dense.parameterLayout
 const { objective } = dense.history
 const tuning =
   options['pgd-steps'] === undefined ? {} : { objective: withSteps(Number(options['pgd-steps'])) }
+const exclude = options.exclude?.split(',')
 const denseMacs = remainingMacs(dense.spec, layout, new Uint8Array(dense.parameterCount).fill(1))
 await figures(densePath, 'dense', () => dense)
 
@@ -74,7 +75,7 @@ for (const structure of options.structures.split(',')) {
     schedule: 'geometric',
     steps,
     scope: 'layer',
-    ...(options.exclude && { exclude: options.exclude.split(',') }),
+    exclude,
     score: 'magnitude',
     residual: 'grouped',
     epochsPerStep: Number(options['epochs-per-step']),
@@ -115,7 +116,8 @@ function withSteps(count) {
 
 /** What a structure is pruned to: sparsities in rising order, and the files they are saved in. */
 async function targetsOf(structure) {
-  const file = (what) => join(out, `${name}-${structure.replace(':', 'of')}-${what}.safetensors`)
+  const without = exclude === undefined ? '' : `-without-${exclude.join('-')}`
+  const file = (what) => join(out, `${name}-${structure.replace(':', 'of')}${without}-${what}.safetensors`)
   if (structure === 'filter') {
     const macs = Number(options.macs)
     return [
@@ -136,7 +138,16 @@ async function filterFraction(wanted) {
   let [low, high] = [0, 1]
   for (let step = 0; step < 16; ++step) {
     const sparsity = (low + high) / 2
-    const request = { spec, layout, parameters, previous, structure: 'filter', residual: 'grouped', sparsity }
+    const request = {
+      spec,
+      layout,
+      parameters,
+      previous,
+      structure: 'filter',
+      residual: 'grouped',
+      sparsity,
+      exclude,
+    }
     // What goes too far, so that a layer would lose its last filter, is too much as well.
     const macs = await pruneMask(request).then(
       ({ mask }) => remainingMacs(spec, layout, mask),
@@ -201,7 +212,7 @@ async function figures(path, what, open, step) {
 function tuned() {
   const { train, steps, batch, seed } = options
   const [epochsPerStep, learningRate] = [options['epochs-per-step'], options['learning-rate']]
-  return { images: train ?? 'all', steps, epochsPerStep, learningRate, batch, precision, seed }
+  return { images: train ?? 'all', exclude, steps, epochsPerStep, learningRate, batch, precision, seed }
 }
 
 /** A line on stderr about every ten seconds. */

@@ -1,4 +1,4 @@
-/** What reduced precision and other kernels cost: accuracy of the engine that was timed, beside its own network. */
+/** What reduced precision and other kernels cost: accuracy of an engine compiled as for timing, beside its network's. */
 import type { Dataset } from '../data/dataset.js'
 import type { Attack } from '../evaluation/attack.js'
 import type { Proportion } from '../evaluation/wilson.js'
@@ -49,7 +49,7 @@ export async function measureAccuracy(
     const changedDenseBf16 = await changedBy(network, dataset, images)
     const rows: AccuracyRow[] = []
     for (const [index, dtype] of dtypes.entries()) {
-      const engine = await compile(network, { batch, dtype, threads, candidates: 'all', signal })
+      using engine = await compile(network, { batch, dtype, threads, candidates: 'all', signal })
       const progress = ({ samples, totalSamples }: { samples: number; totalSamples: number }) =>
         onProgress?.({
           label: `accuracy of ${model}, ${dtype}`,
@@ -70,7 +70,6 @@ export async function measureAccuracy(
         network: { accuracy: own.accuracy, era: own.era },
         changedDenseBf16,
       })
-      engine.dispose()
     }
     return rows
   } finally {

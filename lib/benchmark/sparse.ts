@@ -156,7 +156,8 @@ const readFacts = async (path: string, dense: string | undefined) => {
   }
 }
 
-const sha256Of = async (path: string): Promise<string> =>
+/** Of a file, in hexadecimal. */
+export const sha256Of = async (path: string): Promise<string> =>
   createHash('sha256')
     .update(await readFile(path))
     .digest('hex')
@@ -196,7 +197,9 @@ const benchRow = async (
   for (let trial = 0; trial < trials; trial++) {
     for (const [side, request] of order) {
       onProgress(done++, trials * order.length)
-      found.get(side)?.push(await runTrial(request, { cache: join(scratch, 'cache'), signal }))
+      found
+        .get(side)
+        ?.push(await runTrial(request, { cache: join(scratch, `cache-${dtype}-${batch}`), signal }))
     }
     order.push(...order.splice(0, 1))
   }

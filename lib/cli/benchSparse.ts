@@ -1,13 +1,13 @@
 /** `coppice bench sparse MODEL…`: three ratios, always together; cases that lose are printed as such. */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
 import { addon, binding } from '../../bindings/load.js'
 import { type AccuracyRow, measureAccuracy } from '../benchmark/accuracy.js'
-import { benchSparse, type ModelResult } from '../benchmark/sparse.js'
+import { benchSparse, type ModelResult, sha256Of } from '../benchmark/sparse.js'
+import type { Dataset } from '../data/dataset.js'
 import { CoppiceError, invalid } from '../errors.js'
 import { type Attack, parseAttack, pgd } from '../evaluation/attack.js'
 import { chartSvg } from '../report/chart.js'
@@ -15,6 +15,7 @@ import { speedChart } from '../report/speedChart.js'
 import { fileError, makeFolder } from '../runs/files.js'
 import { readJson, writeJson } from '../runs/json.js'
 import type { Dtype } from '../sparse/compile.js'
+import { machine } from '../sparse/cpu.js'
 import { version } from '../version.js'
 import { batchesFlag, distinct, dtypesFlag } from './benchFlags.js'
 import { type BenchReport, benchText } from './benchText.js'
@@ -39,6 +40,7 @@ interface Flags {
 }
 
 const RESULTS = 'results.json'
+const CHART = 'speed.svg'
 const BATCHES = [1, 3, 16, 64, 65, 256]
 
 export const benchSparseCommand = (): Command =>
@@ -73,8 +75,10 @@ export const benchSparseCommand = (): Command =>
       if (more.length > 0)
         throw invalid(`--dense: ${flags.dense} is a run with several models; name one file`)
       const threads = flags.threads ?? addon().getThreads()
-      const facts = environment(threads, flags)
-      const kept = flags.output === undefined ? [] : await keptIn(flags.output, facts)
+      const facts = await environment(threads, flags, dense?.path)
+      const kept = flags.output === undefined ? [] : await keptIn(flags.output, facts, files)
+      // Before hours of timing, so that a wrong name is told at once.
+      const dataset = flags.data === undefined ? undefined : await testImages(flags.data, 'cpu')
       const display = progressDisplay('trials')
       try {
         const report = await interruptible(
@@ -100,7 +104,8 @@ export const benchSparseCommand = (): Command =>
                 }),
               )
             }
-            const accuracies = await accuracyOf(files, { ...flags, threads, attack, signal }, display)
+            const accuracies =
+              dataset && (await accuracyOf(files, dataset, { ...flags, threads, attack, signal }, display))
             return { ...facts, models, ...(accuracies && { accuracies, attack }) }
           },
         )
@@ -109,6 +114,7 @@ export const benchSparseCommand = (): Command =>
         printResult(flags.json, report, () => benchText(report))
       } finally {
         display.stop()
+        dataset?.dispose()
       }
     })
 
@@ -122,16 +128,23 @@ const filesOf = async (names: readonly string[]) => {
 }
 
 /** What an interrupted benchmark of the same command left in a folder, which is made if it is not there. */
-const keptIn = async (folder: string, facts: Facts): Promise<ModelResult[]> => {
+const keptIn = async (
+  folder: string,
+  facts: Facts,
+  files: readonly { name: string }[],
+): Promise<ModelResult[]> => {
   await makeFolder(folder).catch((error) => {
     throw fileError('cannot make the folder', folder, error)
   })
   const path = join(folder, RESULTS)
-  if (!existsSync(path)) return []
+  const taken = [RESULTS, CHART].find((file) => existsSync(join(folder, file)))
+  if (taken === undefined) return []
+  const exists = `${join(folder, taken)} exists already; choose another folder with -o`
+  if (taken !== RESULTS) throw new CoppiceError('ERR_FILE', exists)
   const { models, unfinished, ...rest } = (await readJson(path)) as BenchReport & { unfinished?: true }
-  if (unfinished !== true)
-    throw new CoppiceError('ERR_FILE', `${path} exists already; choose another folder with -o`)
-  if (!isDeepStrictEqual(rest, facts)) {
+  if (unfinished !== true) throw new CoppiceError('ERR_FILE', exists)
+  const known = models.every(({ model }) => files.some(({ name }) => name === model))
+  if (!known || !isDeepStrictEqual({ ...rest, command: '' }, { ...facts, command: '' })) {
     const message = `${path} is unfinished, but of another command, version or machine: ${rest.command}`
     throw new CoppiceError('ERR_FILE', `${message}; repeat that there, or choose another folder with -o`)
   }
@@ -146,24 +159,29 @@ const show = (
   of: number,
 ): void => display.update({ label, done, total, fraction: (index + done / total) / of })
 
-type Facts = ReturnType<typeof environment>
+type Facts = Awaited<ReturnType<typeof environment>>
 
-const environment = (threads: number, { trials, seconds }: Flags) => ({
+/** All that the measured times depend on. */
+const environment = async (
+  threads: number,
+  { trials, seconds, layers }: Flags,
+  dense: string | undefined,
+) => ({
   command: `coppice ${process.argv.slice(2).join(' ')}`,
   coppice: version,
   libtorch: binding().torch,
-  cpu: cpus()[0]?.model.trim() ?? 'unknown CPU',
+  ...machine(),
   simd: addon().info().cpuCapability,
-  ...{ threads, trials, seconds },
+  ...{ threads, trials, seconds, layers: layers === true },
+  ...(dense !== undefined && { denseSha256: await sha256Of(dense) }),
 })
 
 const accuracyOf = async (
   files: readonly { name: string; path: string }[],
+  dataset: Dataset,
   flags: Omit<Flags, 'attack'> & { threads: number; attack: Attack; signal: AbortSignal },
   display: ProgressDisplay,
-): Promise<AccuracyRow[] | undefined> => {
-  if (flags.data === undefined) return undefined
-  const dataset = await testImages(flags.data, 'cpu')
+): Promise<AccuracyRow[]> => {
   if (flags.images > dataset.length)
     note(`--images: ${dataset.name} has only ${dataset.length} images; all are used`)
   const { dtype: types, threads, attack, signal } = flags
@@ -177,7 +195,6 @@ const accuracyOf = async (
       })),
     )
   }
-  dataset.dispose()
   return rows
 }
 
@@ -188,8 +205,8 @@ const typicalBatch = (batches: readonly number[]): number =>
 const keep = async (folder: string, report: BenchReport): Promise<void> => {
   await writeJson(join(folder, RESULTS), report)
   const svg = await chartSvg(speedChart(report.models, `${report.cpu}, ${report.threads} threads`))
-  await writeFile(join(folder, 'speed.svg'), svg).catch((error) => {
-    throw fileError('cannot write', join(folder, 'speed.svg'), error)
+  await writeFile(join(folder, CHART), svg).catch((error) => {
+    throw fileError('cannot write', join(folder, CHART), error)
   })
   note(`kept in ${folder}: results.json, speed.svg`)
 }

@@ -10,10 +10,14 @@ export interface BenchReport {
   coppice: string
   libtorch: string
   cpu: string
+  cpuHash: string
+  addon: string
   simd: string
   threads: number
   trials: number
   seconds: number
+  layers: boolean
+  denseSha256?: string
   models: ModelResult[]
   accuracies?: AccuracyRow[]
   attack?: Attack
@@ -138,6 +142,7 @@ const accuracyText = (rows: readonly AccuracyRow[], attack: Attack): string[] =>
       'model',
       'type',
       'batch',
+      'program',
       'benign %',
       'in fp32',
       'ERA %',
@@ -150,6 +155,7 @@ const accuracyText = (rows: readonly AccuracyRow[], attack: Attack): string[] =>
       row.model,
       row.dtype,
       String(row.batch),
+      short(row.program),
       formatProportion(row.accuracy),
       row.network.accuracy.value.toFixed(1),
       formatProportion(row.era),
@@ -158,9 +164,9 @@ const accuracyText = (rows: readonly AccuracyRow[], attack: Attack): string[] =>
       String(row.changed),
       String(row.changedDenseBf16),
     ]),
-    [2, 7, 8, 9],
+    [2, 8, 9, 10],
   ),
-  `Accuracy of what was timed; n = ${rows[0]?.n} test images, 95 % intervals. ERA under ${describeAttack(attack)} against the ` +
+  `Accuracy of engines compiled like those that were timed; n = ${rows[0]?.n} test images, 95 % intervals. ERA under ${describeAttack(attack)} against the ` +
     "network in fp32. Changed: predictions other than fp32's.",
 ]
 

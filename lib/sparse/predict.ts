@@ -191,7 +191,10 @@ const neighbours = (density: number, structure: Structure): number[] => {
   if (same !== undefined) return [same]
   const above = grid.filter((place) => place > density).at(-1)
   const below = grid.find((place) => place < density)
-  return [below, above].filter((place) => place !== undefined)
+  // Below the least one the line through the last two goes on.
+  return below === undefined
+    ? grid.slice(-2).reverse()
+    : [below, above].filter((place) => place !== undefined)
 }
 
 /** `undefined` stands for the dense network under libtorch. */

@@ -27,6 +27,19 @@ at::Tensor pack_weight(const Product& product, const at::Tensor& weight, std::ve
   return pack.call(weight, padding, stride, dilation, 1, at::OptionalSymIntArrayRef(size));
 }
 
+/// The same with a tensor added.
+at::Tensor convolution_and_sum(const at::Tensor& x, const at::Tensor& more, const at::Tensor& packed,
+                               const at::Tensor& bias, const Product& product, bool relu) {
+  using Add = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
+                         const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
+                         int64_t, std::string_view, std::optional<at::Scalar>, std::optional<std::string_view>,
+                         Scalars, std::optional<std::string_view>);
+  const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
+  static const auto convolve = operation<Add>("mkldnn::_convolution_pointwise", "binary");
+  return convolve.call(x, more, packed, bias, padding, stride, dilation, 1, "add", std::nullopt,
+                       relu ? std::optional<std::string_view>("relu") : std::nullopt, Scalars(), std::nullopt);
+}
+
 using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                             at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
                             Scalars, std::optional<std::string_view>);
@@ -69,7 +82,10 @@ class Dense final : public Program {
               pack_weight(*stage.product, p.weight, {options_.batch, in.channels, in.height, in.width});
         }
       }
-      if (!stage.scale.empty()) p.scale = row(stage.scale), p.shift = row(stage.shift);
+      if (!stage.scale.empty()) {
+        p.scale = row(stage.scale), p.shift = row(stage.shift);
+        p.zeros = at::zeros_like(p.scale), p.ones = at::ones_like(p.scale);
+      }
     }
   }
 
@@ -99,7 +115,7 @@ class Dense final : public Program {
  private:
   struct Prepared {
     bool linear = false;
-    at::Tensor weight, packed, bias, scale, shift;
+    at::Tensor weight, packed, bias, scale, shift, zeros, ones;
   };
 
   void pass(const float* images, int64_t n, float* logits, std::vector<StageReport>* reports) {
@@ -127,26 +143,28 @@ class Dense final : public Program {
 
   at::Tensor apply(const Stage& stage, const Prepared& p, std::vector<at::Tensor>& values) const {
     at::Tensor x = values[stage.input];
-    bool relu = stage.relu;
+    bool relu = stage.relu, summed = false;
     if (stage.reshape) return x.contiguous().flatten(1).unsqueeze(-1).unsqueeze(-1);
     if (stage.product) {
       if (p.linear) {
         x = at::linear(x.contiguous().flatten(1), p.weight, p.bias).unsqueeze(-1).unsqueeze(-1);
       } else if (options_.prepacked) {
-        const bool fuse = relu && stage.residual < 0 && stage.raw < 0 && stage.scale.empty();
-        x = convolution(x, p.packed, p.bias, *stage.product, fuse);
+        const bool fuse = relu && stage.raw < 0 && stage.scale.empty();
+        x = stage.residual < 0
+                ? convolution(x, p.packed, p.bias, *stage.product, fuse)
+                : convolution_and_sum(x, values[stage.residual], p.packed, p.bias, *stage.product, fuse);
+        summed = stage.residual >= 0;
         relu &= !fuse;
       } else {
         x = at::conv2d(x, p.weight, p.bias, stage.product->stride, stage.product->padding);
       }
     }
     const bool own = stage.product.has_value();
-    if (stage.residual >= 0) x = own ? x.add_(values[stage.residual]) : at::add(x, values[stage.residual]);
+    if (stage.residual >= 0 && !summed) x = own ? x.add_(values[stage.residual]) : at::add(x, values[stage.residual]);
     if (stage.raw >= 0) values[stage.raw] = x;
     const bool overwrite = (own || stage.residual >= 0) && stage.raw < 0;
     if (p.scale.defined())
-      x = at::batch_norm(x, p.scale, p.shift, at::zeros_like(p.scale), at::ones_like(p.scale), false, 0.0,
-                         0.0, false);
+      x = at::batch_norm(x, p.scale, p.shift, p.zeros, p.ones, false, 0.0, 0.0, false);
     if (relu) x = overwrite || p.scale.defined() ? x.relu_() : at::relu(x);
     if (stage.pool)
       x = stage.pool->max ? at::max_pool2d(x, stage.pool->kernel, stage.pool->stride)

@@ -162,8 +162,9 @@ struct Bf16Lines {
   [[gnu::always_inline]] static void write_sums(char* at, const Floats* parts) { store(at, parts[0]); }
 };
 
-/// The second where they cannot be compared.
-[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+/// For pooling: NaN, where either is.
+[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return (a > b) | (a != a) ? a : b; }
+[[maybe_unused]] inline float larger(float a, float b) { return a > b || a != a ? a : b; }
 
 /// Writes lines of a map at the positions `at`.
 template <class L, int kOutputs, int kTile>
@@ -226,7 +227,7 @@ template <class L, int kOutputs, int kTile>
 #pragma GCC unroll 4
       for (int i = 0; i < kTile; ++i)
 #pragma GCC unroll 2
-        for (int p = 0; p < L::kParts; ++p) value[o][i][p] = larger(Floats{}, value[o][i][p]);
+        for (int p = 0; p < L::kParts; ++p) value[o][i][p] = Floats{} > value[o][i][p] ? Floats{} : value[o][i][p];
   }
 }
 
@@ -450,14 +451,14 @@ void pool(const char* base, const int64_t* offsets, int64_t count, bool max, cha
     for (int64_t y = 1; y < side; ++y) {
       const float* next = first + y * e.width;
       for (int64_t x = 0; x < e.width; ++x)
-        first[x] = e.max_pool ? (first[x] > next[x] ? first[x] : next[x]) : first[x] + next[x];
+        first[x] = e.max_pool ? larger(first[x], next[x]) : first[x] + next[x];
     }
     float* out = values + r * width;
     for (int64_t x = 0; x < width; ++x) {
       float found = first[x * side];
       for (int64_t i = 1; i < side; ++i) {
         const float next = first[x * side + i];
-        found = e.max_pool ? (found > next ? found : next) : found + next;
+        found = e.max_pool ? larger(found, next) : found + next;
       }
       out[x] = e.max_pool ? found : found * share;
     }

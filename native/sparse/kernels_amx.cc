@@ -26,13 +26,16 @@ class Tiles {
       uint8_t rows[16] = {};
     } shapes;
     for (int tile = 0; tile < 8; ++tile) shapes.bytes[tile] = kLine, shapes.rows[tile] = kSide;
-    _tile_loadconfig(&shapes);
+    // The intrinsic of some compilers reads no more than eight bytes of it, as far as they can see.
+    asm volatile("ldtilecfg %0" : : "m"(shapes));
   }
   ~Tiles() { _tile_release(); }
 
   // The intrinsics take numbers only as literals.
   template <int kIndex>
   [[gnu::always_inline]] void load(const char* from, int64_t apart) {
+    // Lines were stored by plain instructions; the compiler must not move those behind this.
+    asm volatile("" : : : "memory");
     if constexpr (kIndex == 0) _tile_loadd(0, from, apart);
     if constexpr (kIndex == 1) _tile_loadd(1, from, apart);
     if constexpr (kIndex == 2) _tile_loadd(2, from, apart);
@@ -51,8 +54,6 @@ class Tiles {
   }
   template <int kSums, int kWeights, int kLines>
   [[gnu::always_inline]] void multiply() {
-    // The lines were stored by plain instructions; the compiler must not move those behind this.
-    asm volatile("" : : : "memory");
     if constexpr (kSums == 0) _tile_dpbf16ps(0, 4, 6);
     if constexpr (kSums == 1) _tile_dpbf16ps(1, 4, 7);
     if constexpr (kSums == 2) _tile_dpbf16ps(2, 5, 6);

@@ -65,9 +65,22 @@ void tile_columns(const uint32_t* offsets, int64_t count, const uint32_t* weight
 }
 
 template <class Tiles>
+int64_t tile_peak(int64_t loops) {
+  Tiles tiles;
+  for (int64_t loop = 0; loop < loops; ++loop) {
+    tiles.template multiply<0, 4, 6>();
+    tiles.template multiply<1, 4, 7>();
+    tiles.template multiply<2, 5, 6>();
+    tiles.template multiply<3, 5, 7>();
+  }
+  return loops * 4 * kSide * kSide * kSide * 2;
+}
+
+template <class Tiles>
 Kernels with_tiles(Kernels kernels, const char* name) {
   kernels.name = name;
   kernels.column_step = kSide;
+  kernels.peak = tile_peak<Tiles>;
   kernels.columns[0][0] = tile_columns<Tiles, 1, 1>, kernels.columns[0][1] = tile_columns<Tiles, 1, 2>;
   kernels.columns[0][2] = tile_columns<Tiles, 1, 4>, kernels.columns[1][0] = tile_columns<Tiles, 2, 1>;
   kernels.columns[1][1] = tile_columns<Tiles, 2, 2>, kernels.columns[2][0] = tile_columns<Tiles, 4, 1>;

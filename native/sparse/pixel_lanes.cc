@@ -4,6 +4,7 @@
 // every operand is an aligned line.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -331,7 +332,9 @@ class PixelLanes final : public Lanes {
           for (int64_t i = 0; i < side; ++i) {
             const float* from = row(stage.input, block, channel, y * stride + i) + x * stride;
             for (int64_t j = 0; j < side; ++j)
-              found = stage.pool->max ? std::max(found, from[j]) : found + from[j];
+              found = !stage.pool->max                        ? found + from[j]
+                      : found > from[j] || std::isnan(found) ? found
+                                                             : from[j];
           }
           values[x] = stage.pool->max ? found : found / static_cast<float>(side * side);
         }

@@ -15,9 +15,9 @@ namespace coppice::sparse {
 struct StageReport {
   std::string name, node, kernel;
   double seconds = 0;
-  int64_t images = 0;  ///< that were measured
   /// Multiply-adds of a dense network for one image, those that are left, and those that the kernel does.
   int64_t dense_macs = 0, macs = 0, done_macs = 0;
+  int64_t images = 0;  ///< that were measured
 };
 
 class Program {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { addon } from '../../bindings/load.js'
 import type { CompileRequest, EngineType } from '../../bindings/native.js'
+import { parseSpec } from '../../lib/networks/parse.js'
 import { build, type Pattern, pixels, relativeError, request } from './engines.js'
 
 const patterns: Pattern[] = ['dense', 'single', 'vectors', 'empty']
@@ -52,6 +53,45 @@ describe.each(patterns)('with %s weights, logits are those of the forward pass',
       })
     }
   })
+})
+
+/** Pooling within a stage, by windows of 2 and of 3, and on its own; the pixel that is NaN comes first in its windows. */
+const pooled = parseSpec({
+  name: 'pooled',
+  input: [2, 12, 12],
+  nodes: [
+    { op: 'conv2d', name: 'conv1', channels: 5, kernel: 1 },
+    { op: 'maxPool2d', name: 'pool1', kernel: 2 },
+    { op: 'conv2d', name: 'conv2', channels: 6, kernel: 1 },
+    { op: 'relu', name: 'relu2' },
+    { op: 'maxPool2d', name: 'pool2', kernel: 3 },
+    { op: 'maxPool2d', name: 'pool3', kernel: 2, stride: 1 },
+    { op: 'flatten', name: 'flatten' },
+    { op: 'linear', name: 'fc', features: 3 },
+  ],
+})
+
+it.each([
+  ['pixels fp32', 'best'],
+  ['pixels fp32', 'portable'],
+  ['images fp32', 'best'],
+  ['images bf16', 'best'],
+  ['images bf16', 'imitated'],
+  ['images fp16', 'portable'],
+] as const)('NaN passes through pooling, by %s lanes, %s instructions', async (kernel, instructions) => {
+  const network = await addon().createNetwork(pooled, { device: 'cpu', type: 'float32' }).promise
+  await network.initialise(1).promise
+  const type = kernel.split(' ')[1] as EngineType
+  const asked = { ...request(16, type), threads: 2, kernel, instructions, dense: false }
+  const engine = await addon().compile(network, asked).promise
+  const images = Float32Array.from({ length: 3 * 2 * 144 }, (_, i) => (i % 7) / 7)
+  images[0] = Number.NaN
+  const want = await addon().forward(network, images, { precision: 'fp32', training: false }).promise
+  const got = await engine.run(images).promise
+  expect([...got].map(Number.isNaN)).toEqual([...want].map(Number.isNaN))
+  expect([...got].map(Number.isNaN)).toEqual([true, true, true, ...Array<boolean>(6).fill(false)])
+  engine.dispose()
+  network.dispose()
 })
 
 it('tells of a program that there is not', async () => {

@@ -3,6 +3,7 @@
 #ifdef COPPICE_WITH_CUDA
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
@@ -80,23 +81,31 @@ class Captured final : public Program {
  private:
   /// A program that cannot be captured, as some algorithms of cuDNN cannot, runs kernel by kernel.
   void capture() {
+    namespace allocator = c10::cuda::CUDACachingAllocator;
+    const at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
     graph_.emplace();
-    graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
-    bool whole = true;
-    try {
-      run_batch();
-    } catch (const c10::Error&) {
-      whole = false;
+    graph_->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
+    const bool ran = succeeds([&] { run_batch(); });
+    // Also after a failure: the stream must not stay in capture mode.
+    const bool ended = succeeds([&] { graph_->capture_end(); });
+    if (ran && ended) return;
+    if (!ended) {
+      // The graph has not told the allocator that it is done with its pool.
+      succeeds([&] { allocator::endAllocateToPool(device_.index(), pool); });
+      succeeds([&] { allocator::releasePool(device_.index(), pool); });
     }
-    try {
-      // Also after a failure: the stream must not stay in capture mode.
-      graph_->capture_end();
-    } catch (const c10::Error&) {
-      whole = false;
-    }
-    if (whole) return;
     graph_.reset();
     static_cast<void>(cudaGetLastError());  // a failed capture leaves its error behind
+  }
+
+  template <class Body>
+  static bool succeeds(Body body) {
+    try {
+      body();
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
   }
 
   void run_batch() {

@@ -121,6 +121,6 @@ COPPICE_INLINE void store(const Work<T>& w, int output, int y, int x, int image,
   put<kVector>(values, place(w, w.output, output, y, x, image));
 }
 
-COPPICE_INLINE float larger(float a, float b) { return a > b ? a : b; }
+COPPICE_INLINE float larger(float a, float b) { return a > b || a != a ? a : b; }
 
 }  // namespace coppice::sparse::cuda
