@@ -260,6 +260,8 @@ export interface CompileRequest {
   threads: number
   /** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
   dense: boolean
+  /** Whether dense programs compete only in `type` itself, not in more precise ones. */
+  exact?: boolean
   sparse: boolean
   /**
    * `best`: what this CPU has. For checks, and slow: `portable`, what any CPU runs, halves imitated; `imitated`: the

@@ -18,7 +18,7 @@ import { narrowerNetwork } from './narrower.js'
 import { runTrial } from './runTrial.js'
 import { type Times, timesOf } from './statistics.js'
 import { structureOf } from './structureOf.js'
-import { arithmeticOf, type TrialRequest, type TrialResult } from './trial.js'
+import type { TrialRequest, TrialResult } from './trial.js'
 
 export interface BenchOptions {
   batches: readonly number[]
@@ -181,38 +181,37 @@ const benchRow = async (
   const common = { batch, threads, seconds, layers: false }
   // fp16 has no dense program of its own; bf16 is what has as many bits.
   const same: Dtype = dtype === 'fp16' ? 'bf16' : dtype
-  const requests = new Map<string, TrialRequest>([
-    ['engine', { ...common, model: path, candidates: 'all', dtype, layers }],
-    ['best', { ...common, model: dense, candidates: 'dense', dtype: 'bf16' }],
-    ...(same === 'fp32'
-      ? [['same', { ...common, model: dense, candidates: 'dense', dtype: same }] as const]
-      : []),
-    ...(equal
-      ? [['equal', { ...common, model: equal.path, candidates: 'dense', dtype: same }] as const]
-      : []),
-  ])
-  const found = new Map<string, TrialResult[]>([...requests.keys()].map((side) => [side, []]))
-  const order = [...requests.entries()]
+  const sameType = { ...common, model: dense, candidates: 'denseInType', dtype: same } as const
+  const sides: { name: string; request: TrialRequest; results: TrialResult[] }[] = [
+    { name: 'engine', request: { ...common, model: path, candidates: 'all', dtype, layers }, results: [] },
+    { name: 'best', request: { ...common, model: dense, candidates: 'dense', dtype: 'bf16' }, results: [] },
+    { name: 'same', request: sameType, results: [] },
+  ]
+  if (equal)
+    sides.push({
+      name: 'equal',
+      request: { ...common, model: equal.path, candidates: 'dense', dtype: same },
+      results: [],
+    })
+  const order = [...sides]
+  const results = (name: string) => sides.find((side) => side.name === name)?.results ?? []
   let done = 0
   for (let trial = 0; trial < trials; trial++) {
-    for (const [side, request] of order) {
-      onProgress(done++, trials * order.length)
-      found
-        .get(side)
-        ?.push(await runTrial(request, { cache: join(scratch, `cache-${dtype}-${batch}`), signal }))
+    for (const side of order) {
+      onProgress(done++, trials * sides.length)
+      const cache = join(scratch, `cache-${dtype}-${batch}`)
+      side.results.push(await runTrial(side.request, { cache, signal }))
     }
     order.push(...order.splice(0, 1))
   }
-  const side = (name: string): SideResult => sideOf(found.get(name) ?? [])
+  const side = (name: string): SideResult => sideOf(results(name))
   const engine = side('engine')
-  const best = side('best')
-  const sameType = same === 'fp32' ? side('same') : within(best, found.get('best') ?? [], same)
   const against = (other: SideResult) => ({ side: other, ratios: ratiosOf(engine, other) })
-  const profiled = found.get('engine')?.at(-1)
+  const profiled = results('engine').at(-1)
   return {
     ...{ batch, dtype, engine },
-    sameType: against(sameType),
-    best: against(best),
+    sameType: against(side('same')),
+    best: against(side('best')),
     equalMacs: equal ? { ...against(side('equal')), macs: equal.macs } : null,
     ...(profiled?.stages && { layers: layerRows(profiled, profiled.stages, threads) }),
   }
@@ -230,20 +229,6 @@ const sideOf = (results: readonly TrialResult[]): SideResult => {
     bytes: Math.max(...results.map(({ bytes }) => bytes)),
     residentBytes: Math.max(...results.map(({ residentBytes }) => residentBytes)),
   }
-}
-
-/** Of dense programs the best one of a type, which need not be the best of all: then as it was when they competed. */
-const within = (best: SideResult, results: readonly TrialResult[], dtype: Dtype): SideResult => {
-  if (arithmeticOf(best.program) === dtype) return best
-  const fastest = results.flatMap(({ candidates }) =>
-    candidates
-      .filter(({ name }) => arithmeticOf(name) === dtype)
-      .sort((a, b) => a.seconds - b.seconds)
-      .slice(0, 1),
-  )
-  if (fastest.length === 0) return best
-  const times = timesOf(fastest.map(({ seconds }) => seconds))
-  return { ...best, program: mostFrequent(fastest.map(({ name }) => name)), warm: times, flushed: times }
 }
 
 const ratiosOf = (engine: SideResult, dense: SideResult): Ratios => ({

@@ -17,8 +17,13 @@ export const dtypes = ['fp32', 'bf16', 'fp16'] as const
  */
 export type Dtype = (typeof dtypes)[number]
 
-/** Which programs compete: libtorch's dense ones, and those that skip what was pruned. */
-export type Candidates = 'all' | 'dense' | 'sparse'
+const candidateNames = ['all', 'dense', 'denseInType', 'sparse'] as const
+
+/**
+ * Which programs compete: libtorch's dense ones (`denseInType`: none of more precise arithmetic than `dtype`; a CPU has
+ * none for fp16), those that skip what was pruned, or all.
+ */
+export type Candidates = (typeof candidateNames)[number]
 
 /** Which of the CPU's instructions are used. */
 export type Instructions = 'best' | 'portable' | 'imitated'
@@ -53,7 +58,7 @@ const schema = strict({
   dtype: choice(dtypes).default('fp32'),
   device: z.string('expected cpu, cuda or cuda:1').optional(),
   threads: integer(1).max(1024, 'must be at most 1024').optional(),
-  candidates: choice(['all', 'dense', 'sparse']).optional(),
+  candidates: choice(candidateNames).optional(),
   instructions: choice(['best', 'portable', 'imitated']).default('best'),
 })
 
@@ -80,7 +85,8 @@ export async function compile(network: Network, options: CompileOptions): Promis
   const request = {
     ...{ batch, type: dtype, threads: threads ?? addon().getThreads(), instructions },
     dense: compete !== 'sparse',
-    sparse: compete !== 'dense',
+    sparse: compete === 'all' || compete === 'sparse',
+    exact: compete === 'denseInType',
     tuning: known,
   }
   const handle = await settle(() => addon().compile(network.handle, request), signal)

@@ -140,6 +140,7 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   options.type = read_arithmetic(request["type"]);
   options.threads = static_cast<int>(request["threads"].integer(1, 1024));
   options.dense = request["dense"].flag();
+  if (const Reader exact = request["exact"]; !exact.missing()) options.exact = exact.flag();
   options.sparse = request["sparse"].flag();
   options.instructions = read_instructions(request["instructions"]);
   if (const Reader kernel = request["kernel"]; !kernel.missing()) options.kernel = kernel.text();

@@ -71,6 +71,7 @@ std::vector<SparseEngine::Plan> SparseEngine::plans(const Network& network, Tuni
   if (options_.dense && options_.kernel.empty()) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
       if (type == at::kBFloat16 && options_.type == Arithmetic::kFp32) continue;
+      if (options_.exact && (type == at::kFloat) != (options_.type == Arithmetic::kFp32)) continue;
       for (const bool prepacked : {false, true}) {
         interrupt.check();
         try {

@@ -13,6 +13,7 @@ struct CompileOptions {
   int threads = 1;
   /// Which programs compete.
   bool dense = true, sparse = true;
+  bool exact = false;  ///< dense programs only in `type` itself, not in more precise ones
   /// Other kernels than this CPU's best are for checks; slow arithmetic competes then too.
   Instructions instructions = Instructions::kBest;
   /// Checks, only this program: on the CPU `pixels fp32` or `images TYPE`, on CUDA a version of the kernels

@@ -36,6 +36,10 @@ std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> sta
   };
   if (options.dense && device.is_cuda()) {
     const auto dense = [&](at::ScalarType type, bool tf32) {
+      const bool exact = type == at::kFloat      ? options.type == Arithmetic::kFp32 && !tf32
+                         : type == at::kBFloat16 ? options.type == Arithmetic::kBf16
+                                                 : options.type == Arithmetic::kFp16;
+      if (options.exact && !exact) return;
       add(dense_program(stages, {type, false, options.threads, options.batch, device}), tf32);
     };
     dense(at::kFloat, false);
