@@ -38,7 +38,8 @@ class ImageLanes final : public Lanes {
   ImageLanes(std::shared_ptr<const Stages> stages, const Options& options)
       : Lanes(std::move(stages), options),
         lanes_(options.arithmetic == Arithmetic::kFp16 ? 32 : 16),
-        together_(options.arithmetic == Arithmetic::kBf16 ? 2 : 1) {
+        together_(options.arithmetic == Arithmetic::kBf16 ? 2 : 1),
+        normalizes_(normalizes(stages_)) {
     allocate();
   }
 
@@ -63,8 +64,12 @@ class ImageLanes final : public Lanes {
     return text;
   }
 
+  /// Images are normalized while they are loaded, before they are rounded.
   void load_images(const float* images, int64_t n, const Part& part) override {
     const Value& image = stages_.values[0];
+    const Stage& entry = stages_.stages.front();
+    const int target = normalizes_ ? entry.output : 0;
+    const Value& to = stages_.values[target];
     const int64_t pixels = image.pixels();
     const int64_t channels = lines_of(image.channels), rows = channels * image.height;
     const auto [begin, end] = part.of((part.end - part.begin) * rows);
@@ -76,7 +81,9 @@ class ImageLanes final : public Lanes {
           images + ((block * lanes_ * image.channels + first) * image.height + y) * image.width,
           image.channels * pixels, pixels, std::clamp<int64_t>(n - block * lanes_, 0, lanes_),
           std::min(together_, image.channels - first), image.width,
-          value(0, block) + channel * map_bytes(image) + at(image, y, 0));
+          normalizes_ ? entry.scale.data() + first : nullptr,
+          normalizes_ ? entry.shift.data() + first : nullptr,
+          value(target, block) + channel * map_bytes(to) + at(to, y, 0));
     }
   }
 
@@ -140,6 +147,7 @@ class ImageLanes final : public Lanes {
 
   void compute(int index, const Part& part, char* sums) override {
     const Stage& stage = stages_.stages[index];
+    if (index == 0 && normalizes_) return;
     if (stage.reshape)
       reshape(stage, part);
     else if (!stage.product && stage.pool)
@@ -347,7 +355,18 @@ class ImageLanes final : public Lanes {
     }
   }
 
+  /// Whether the first stage only scales and shifts the images, which nobody else reads.
+  static bool normalizes(const Stages& stages) {
+    const Stage& first = stages.stages.front();
+    if (first.product || first.pool || first.reshape || first.relu || first.residual >= 0 || first.raw >= 0 ||
+        first.scale.empty())
+      return false;
+    return std::none_of(stages.stages.begin() + 1, stages.stages.end(),
+                        [](const Stage& stage) { return stage.input == 0 || stage.residual == 0; });
+  }
+
   const int64_t lanes_, together_;
+  const bool normalizes_;
 };
 
 }  // namespace

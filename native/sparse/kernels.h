@@ -66,9 +66,11 @@ using ColumnsKernel = void (*)(const uint32_t* offsets, int64_t columns, const u
                                const Target& target);
 
 /// Pixels of a row of one channel (or pair of channels) of up to as many images as a line holds, into lines
-/// that follow each other: images lie `image` floats apart, channels `channel`. Lanes without an image are 0.
+/// that follow each other: images lie `image` floats apart, channels `channel`. Pixels · scale + shift, per
+/// channel, are rounded once; null leaves them as they are. What lanes without an image hold means nothing.
 using LoadKernel = void (*)(const float* pixels, int64_t image, int64_t channel, int64_t images,
-                            int64_t channels, int64_t width, char* lines);
+                            int64_t channels, int64_t width, const float* scale, const float* shift,
+                            char* lines);
 
 /// Sums that start as the biases, or as the values of a map.
 using FillKernel = void (*)(const float* biases, int64_t outputs, int64_t positions, char* sums);

@@ -227,7 +227,8 @@ template <class L, int kOutputs, int kTile>
 #pragma GCC unroll 4
       for (int i = 0; i < kTile; ++i)
 #pragma GCC unroll 2
-        for (int p = 0; p < L::kParts; ++p) value[o][i][p] = Floats{} > value[o][i][p] ? Floats{} : value[o][i][p];
+        for (int p = 0; p < L::kParts; ++p)
+          value[o][i][p] = Floats{} > value[o][i][p] ? Floats{} : value[o][i][p];
   }
 }
 
@@ -378,8 +379,8 @@ void columns(const uint32_t* offsets, int64_t count, const uint32_t* weights, co
 }
 
 template <class L>
-void load_row(const float* pixels, int64_t image, int64_t channel, int64_t images, int64_t channels, int64_t width,
-              char* lines) {
+void load_row(const float* pixels, int64_t image, int64_t channel, int64_t images, int64_t channels,
+              int64_t width, const float* scale, const float* shift, char* lines) {
   constexpr int64_t kLanes = static_cast<int64_t>(sizeof(Floats) / sizeof(float));
   for (int64_t x = 0; x < width; ++x, ++pixels, lines += kLine) {
     Floats here[L::kChannels][L::kParts] = {};
@@ -392,6 +393,7 @@ void load_row(const float* pixels, int64_t image, int64_t channel, int64_t image
         } else {
           for (int64_t lane = 0; lane < images - p * kLanes; ++lane) here[c][p][lane] = from[lane * image];
         }
+        if (scale != nullptr) here[c][p] = here[c][p] * scale[c] + shift[c];
       }
     L::write(lines, here);
   }
