@@ -205,7 +205,8 @@ const describeChoice = (
   if (density === 1 && allowed === 'dense') {
     return `nothing is pruned, so there is nothing to skip: ${chosen.name}, ${took}`
   }
-  const only = allowed === 'all' ? '' : ` (only ${allowed === 'sparse' ? 'sparse' : 'dense'} programs competed)`
+  const only =
+    allowed === 'all' ? '' : ` (only ${allowed === 'sparse' ? 'sparse' : 'dense'} programs competed)`
   return `${chosen.name} was the fastest of ${candidates.length} programs${only}: ${took}${rival ?? ''}`
 }
 

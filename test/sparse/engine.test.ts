@@ -54,7 +54,7 @@ describe('compile', () => {
     [{ batch: 1, dtype: 'bf61' }, /dtype: expected one of fp32, bf16, fp16.*did you mean "bf16"/],
     [{ batch: 1, dytpe: 'bf16' }, /unknown key "dytpe"; did you mean "dtype"/],
     [{ batch: 1, threads: 0 }, /compile\.threads/],
-    [{ batch: 1, candidates: 'none' }, /candidates: expected one of all, dense, sparse/],
+    [{ batch: 1, candidates: 'none' }, /candidates: expected one of all, dense, denseInType, sparse/],
     [{ batch: 1, device: 'tpu' }, /an engine runs where its network is/],
     [{ batch: 1, device: 'cuda' }, /an engine runs where its network is; load it with device: 'cuda'/],
     [{}, /compile\.batch/],
