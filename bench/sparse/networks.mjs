@@ -1,8 +1,8 @@
 // The pruned networks whose speed is measured: node bench/sparse/networks.mjs --data CIFAR-10 --out FOLDER
 //   --network vgg16|wideResNet-28-5|cifarLarge [--dense FILE] [--structures unstructured,v32x2,filter]
 //   [--sparsities 0.8,0.9,0.95] [--train N] [--steps 4] [--epochs-per-step 1] [--learning-rate 0.01] [--batch 128]
-//   [--precision bf16] [--augment standard] [--pgd-steps N] [--exclude LAYERS] [--macs 0.1] [--test 1000] [--threads 2] [--device cpu]
-//   [--seed 0]
+//   [--precision bf16] [--augment standard] [--pgd-steps N] [--exclude LAYERS] [--macs 0.1] [--test 1000]
+//   [--threads 2] [--device cpu] [--seed 0]
 // Starts from a trained dense network (default: FOLDER/NETWORK-dense.safetensors) and prunes it by magnitude, scope
 // layer, in geometric steps with its own objective (--pgd-steps changes its attack, which makes it another one). The
 // sparsities are milestones of one run for each structure; each is saved as FOLDER/NETWORK-STRUCTURE-SPARSITY. Filters

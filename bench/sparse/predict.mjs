@@ -1,8 +1,8 @@
 // How well `predictSpeedup` foretells: node bench/sparse/predict.mjs --network NAME [--model DENSE.safetensors]
 //   [--structures unstructured,v32x2,filter] [--sparsities 0.8,0.9,0.95] [--batch 64] [--dtype fp32] [--threads 2]
 // For each structure and sparsity: the prediction (calibrated on random masks of random weights), then a measurement of
-// that network (or the model given) pruned by magnitude, scope layer; on both sides the
-// fastest of all runs counts, at least 21 (15 in the prediction). One JSON line each on stdout.
+// that network (or the model given) pruned by magnitude, scope layer; on both sides the fastest of all
+// runs counts, at least 21 (15 in the prediction). One JSON line each on stdout.
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { compile, loadNetwork, Network, predictSpeedup, pruneMask } from '../../dist/lib/index.js'

@@ -3,8 +3,7 @@
  * libtorch at its best, and a narrower network of equal multiply-accumulates. Every trial is a process of its own; the
  * sides take turns, one trial each; the tuning cache starts empty.
  */
-import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EngineStage } from '../../bindings/native.js'
@@ -13,6 +12,7 @@ import { Network } from '../networks/network.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { remainingMacs, sparsity } from '../pruning/sparsity.js'
 import { fileLayout, type Model, readModel } from '../runs/checkpoint.js'
+import { fileHash } from '../runs/files.js'
 import type { Dtype } from '../sparse/compile.js'
 import { narrowerNetwork } from './narrower.js'
 import { runTrial } from './runTrial.js'
@@ -115,7 +115,7 @@ export async function benchSparse(path: string, name: string, options: BenchOpti
         : { path: narrow, macs: describeNetwork(narrower).macs }
     const place = { scratch, path, dense: options.dense ?? path, equal }
     const { network, structure, sparsity: zero, denseMacs, macs } = facts
-    const sha256 = await sha256Of(path)
+    const sha256 = await fileHash(path)
     const kept = options.kept?.find((model) => model.sha256 === sha256)?.rows ?? []
     const result: ModelResult = {
       ...{ model: name, sha256, network, structure, sparsity: zero, denseMacs, macs },
@@ -155,12 +155,6 @@ const readFacts = async (path: string, dense: string | undefined) => {
     ...{ denseSpec, denseMacs, macs },
   }
 }
-
-/** Of a file, in hexadecimal. */
-export const sha256Of = async (path: string): Promise<string> =>
-  createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
 
 const parametersOf = ({ spec }: Model) => fileLayout(spec).filter(({ arena }) => arena === 'parameters')
 

@@ -6,13 +6,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
 import { addon, binding } from '../../bindings/load.js'
 import { type AccuracyRow, measureAccuracy } from '../benchmark/accuracy.js'
-import { benchSparse, type ModelResult, sha256Of } from '../benchmark/sparse.js'
+import { benchSparse, type ModelResult } from '../benchmark/sparse.js'
 import type { Dataset } from '../data/dataset.js'
 import { CoppiceError, invalid } from '../errors.js'
 import { type Attack, parseAttack, pgd } from '../evaluation/attack.js'
 import { chartSvg } from '../report/chart.js'
 import { speedChart } from '../report/speedChart.js'
-import { fileError, makeFolder } from '../runs/files.js'
+import { fileError, fileHash, makeFolder } from '../runs/files.js'
 import { readJson, writeJson } from '../runs/json.js'
 import type { Dtype } from '../sparse/compile.js'
 import { machine } from '../sparse/cpu.js'
@@ -173,7 +173,7 @@ const environment = async (
   ...machine(),
   simd: addon().info().cpuCapability,
   ...{ threads, trials, seconds, layers: layers === true },
-  ...(dense !== undefined && { denseSha256: await sha256Of(dense) }),
+  ...(dense !== undefined && { denseSha256: await fileHash(dense) }),
 })
 
 const accuracyOf = async (

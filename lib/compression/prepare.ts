@@ -1,6 +1,4 @@
 /** Everything a run needs before it can start, checked before anything is written: data, network, resolved recipe. */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { addon } from '../../bindings/load.js'
 import type { DataSplits } from '../data/index.js'
 import { invalid } from '../errors.js'
@@ -10,7 +8,7 @@ import type { NetworkSpec } from '../networks/spec.js'
 import { pruneMask } from '../pruning/mask.js'
 import { readModel } from '../runs/checkpoint.js'
 import { loadData } from '../runs/data.js'
-import { fileError } from '../runs/files.js'
+import { fileHash } from '../runs/files.js'
 import type { Recipe } from '../runs/recipe.js'
 import {
   branchesOf,
@@ -109,14 +107,4 @@ const requireFeasible = async (recipe: ResolvedRecipe, network: Network): Promis
     exclude: prune.exclude,
     sparsity: prune.sparsity,
   })
-}
-
-const fileHash = async (path: string): Promise<string> => {
-  const hash = createHash('sha256')
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
-  } catch (error) {
-    throw fileError('cannot read', path, error)
-  }
-  return hash.digest('hex')
 }

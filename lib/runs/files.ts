@@ -1,5 +1,6 @@
-/** Failures of the file system in words. */
-import { existsSync } from 'node:fs'
+/** Files: failures of the file system in words, folders, hashes. */
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CoppiceError } from '../errors.js'
@@ -27,4 +28,15 @@ export const makeFolder = async (path: string): Promise<void> => {
   if (existsSync(path)) return
   await makeFolder(dirname(path))
   await mkdir(path)
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export const fileHash = async (path: string): Promise<string> => {
+  const hash = createHash('sha256')
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
+  } catch (error) {
+    throw fileError('cannot read', path, error)
+  }
+  return hash.digest('hex')
 }
