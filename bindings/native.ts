@@ -1,7 +1,10 @@
 /**
  * The contract of the native addon, in one file. Everything that touches a tensor is behind it.
  *
- * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. A job's
+ * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. Brief ones
+ * (reading and writing arenas, creating networks and data sets, `forward`, an engine's `run`, an evaluation of one
+ * batch without an attack) do not wait for the end of long ones: they run between two batches, unless they write what
+ * the long job uses. So a network that is being trained can be read; it is as it was after some batch. A job's
  * promise rejects with the thrown error, or with the code `ERR_ABORTED` once `cancel()` took effect, which is
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
@@ -65,8 +68,16 @@ export interface NativeNetwork {
   /** Lengths must match; NaN or infinite values are refused by tensor name; weights under a zero mask become zero. */
   write(arena: 'mask', data: Uint8Array): NativeJob<void>
   write(arena: Exclude<Arena, 'mask' | 'gradients'>, data: Floats): NativeJob<void>
+  /** Parameters, statistics and mask of one moment. */
+  snapshot(): NativeJob<{ parameters: Floats; buffers: Floats; mask: Uint8Array }>
   /** Sets both moments to zero. */
   resetMoments(): NativeJob<void>
+  /**
+   * Another handle of the same network, for the job of that name: until it is disposed (or nobody has it any more)
+   * whatever would write the network through this one is refused with `ERR_BUSY`. Once this one is disposed, the other
+   * can be used no more either.
+   */
+  claim(job: string): NativeNetwork
   /** Frees the memory at once (after a running job that uses it). Idempotent. */
   dispose(): void
 }

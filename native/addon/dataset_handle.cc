@@ -34,7 +34,7 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
                                 std::to_string(size * labels.numel()) + " image bytes, got " +
                                 std::to_string(images.numel()));
   return start_job(
-      info.Env(), device,
+      info.Env(), brief(device),
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
         if (labels.max().item<int64_t>() >= classes)

@@ -28,6 +28,8 @@ Description describe(const std::exception_ptr& error) {
     return {"ERR_ABORTED", e.what(), ""};
   } catch (const HandleDisposed& e) {
     return {"ERR_DISPOSED", e.what(), ""};
+  } catch (const Busy& e) {
+    return {"ERR_BUSY", e.what(), ""};
   } catch (const DivergenceError& e) {
     return {"ERR_DIVERGED", e.what(), ""};
   } catch (const DeviceError& e) {

@@ -17,6 +17,8 @@ struct EvaluatePlan {
   at::ScalarType compute;
   std::optional<Attack> attack;
   uint64_t seed;
+  /// Whether all of it is one pass of one batch.
+  bool brief() const { return !attack && static_cast<int64_t>(indices.size()) <= batch_size; }
 };
 
 struct Predictions {
