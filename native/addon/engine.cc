@@ -65,9 +65,8 @@ std::vector<Engine::Item> Engine::take_brief(const Access& running) {
   std::vector<Access> earlier{running};
   for (auto item = queue_.begin(); item != queue_.end();) {
     const Access access = item->access;
-    const bool waits = !access.brief || std::any_of(earlier.begin(), earlier.end(), [&](const Access& one) {
-      return one.holds_up(access);
-    });
+    const bool waits = !access.brief || std::any_of(earlier.begin(), earlier.end(),
+                                                    [&](const Access& one) { return one.holds_up(access); });
     if (waits) {
       earlier.push_back(access);
       ++item;

@@ -1,5 +1,5 @@
-// One thread that does all the work for one device, in order, except that brief jobs do not wait for the end of
-// long ones: they run between two batches. Node's own threads never touch a tensor for long.
+// One thread that does all the work for one device, in order, except that brief jobs do not wait for the end
+// of long ones: they run between two batches. Node's own threads never touch a tensor for long.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -46,8 +46,8 @@ class Engine {
 
  private:
   void run();
-  /// Runs, between two batches of a long job, the brief ones that wait now; for those that come meanwhile the next
-  /// batch does not wait.
+  /// Runs, between two batches of a long job, the brief ones that wait now; for those that come meanwhile the
+  /// next batch does not wait.
   void run_brief(const Access& running);
 
   struct Item {

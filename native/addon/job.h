@@ -56,30 +56,31 @@ Napi::Object start_job(Napi::Env env, Place place, std::shared_ptr<Job> job, Wor
   // First, since it throws once the addon is closed and the main thread's channel with it.
   Engine& engine = addon.engine(place.device);
   addon.main_thread.hold(env);
-  engine.post(job->interrupt, place.access, [&addon, job, work = std::move(work),
-                               convert = std::move(convert)](std::exception_ptr unprepared) {
-    const auto reject = [&](std::exception_ptr error) {
-      addon.main_thread.post([job, error](Napi::Env env) {
-        const std::exception_ptr thrown = job->settle(env);
-        job->deferred.Reject(to_js_error(env, thrown ? thrown : error));
-      });
-    };
-    try {
-      if (unprepared) std::rethrow_exception(unprepared);
-      job->interrupt->check();
-      auto result = std::make_shared<decltype(work(*job->interrupt))>(work(*job->interrupt));
-      addon.main_thread.post([job, result, convert](Napi::Env env) {
+  engine.post(
+      job->interrupt, place.access,
+      [&addon, job, work = std::move(work), convert = std::move(convert)](std::exception_ptr unprepared) {
+        const auto reject = [&](std::exception_ptr error) {
+          addon.main_thread.post([job, error](Napi::Env env) {
+            const std::exception_ptr thrown = job->settle(env);
+            job->deferred.Reject(to_js_error(env, thrown ? thrown : error));
+          });
+        };
         try {
-          if (const std::exception_ptr thrown = job->settle(env)) std::rethrow_exception(thrown);
-          job->deferred.Resolve(convert(env, *result));
+          if (unprepared) std::rethrow_exception(unprepared);
+          job->interrupt->check();
+          auto result = std::make_shared<decltype(work(*job->interrupt))>(work(*job->interrupt));
+          addon.main_thread.post([job, result, convert](Napi::Env env) {
+            try {
+              if (const std::exception_ptr thrown = job->settle(env)) std::rethrow_exception(thrown);
+              job->deferred.Resolve(convert(env, *result));
+            } catch (...) {
+              job->deferred.Reject(to_js_error(env, std::current_exception()));
+            }
+          });
         } catch (...) {
-          job->deferred.Reject(to_js_error(env, std::current_exception()));
+          reject(std::current_exception());
         }
       });
-    } catch (...) {
-      reject(std::current_exception());
-    }
-  });
   return job_object(env, job);
 }
 

@@ -99,7 +99,8 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
         const auto engine = handle->get();
         const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
         return start_job(
-            info.Env(), brief(engine->device()), [engine, images](const Interrupt&) { return engine->run(images); },
+            info.Env(), brief(engine->device()),
+            [engine, images](const Interrupt&) { return engine->run(images); },
             [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits.flatten()); });
       }));
   object.Set(
