@@ -1,6 +1,7 @@
 /** How much work a run is, in passes of one image through the network: the measure of its progress. */
 import { type Attack, attackWork } from '../attacks/attack.js'
 import { objectiveWork } from '../objectives/index.js'
+import { scoringEpochs } from '../pruning/scores.js'
 import { branchesOf, type ResolvedRecipe, type VerifyPlan } from '../recipes/resolve.js'
 import { verificationWork } from '../verification/index.js'
 
@@ -23,7 +24,7 @@ export const totalWork = (recipe: ResolvedRecipe, images: { train: number; valid
   let work = images.train * pretrain.epochs * trainingWork(pretrain.objective) + evaluation
   if (prune === undefined) return work
   for (const { objective } of branchesOf(recipe)) {
-    const scoreEpochs = prune.score === 'learned' ? prune.scoreEpochs : 0
+    const scoreEpochs = scoringEpochs(prune)
     const passes =
       (objective ? prune.epochsPerStep * trainingWork(objective) : 0) +
       scoreEpochs * trainingWork(objective ?? pretrain.objective)
