@@ -8,6 +8,7 @@
 #include "addon/addon.h"
 #include "device/device.h"
 #include "device/interrupt.h"
+#include "graph/unsupported.h"
 #include "train/loop.h"
 
 namespace coppice {
@@ -30,6 +31,8 @@ Description describe(const std::exception_ptr& error) {
     return {"ERR_DISPOSED", e.what(), ""};
   } catch (const Busy& e) {
     return {"ERR_BUSY", e.what(), ""};
+  } catch (const UnsupportedError& e) {
+    return {"ERR_UNSUPPORTED", e.what(), ""};
   } catch (const DivergenceError& e) {
     return {"ERR_DIVERGED", e.what(), ""};
   } catch (const DeviceError& e) {
