@@ -9,6 +9,7 @@
 #include "addon/read_evaluate.h"
 #include "addon/read_train.h"
 #include "addon/values.h"
+#include "device/limits.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -155,7 +156,7 @@ Napi::Value start_step(const Napi::CallbackInfo& info) {
   const auto network = to_write<Network>({info[0], "network"});
   const Reader options(info[1], "options");
   const Optimiser optimiser = read_variant<Optimiser>(options["optimiser"]);
-  const double rate = options["learningRate"].number(0, 1e6);
+  const double rate = options["learningRate"].number(0, limits::kLearningRate);
   const int64_t taken = options["stepsTaken"].integer(0, int64_t{1} << 53);
   return start_job(
       info.Env(), brief_write(*network),

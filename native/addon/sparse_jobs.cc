@@ -6,6 +6,7 @@
 #include "addon/job.h"
 #include "addon/reader.h"
 #include "addon/values.h"
+#include "device/limits.h"
 
 namespace coppice {
 namespace {
@@ -108,8 +109,8 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
         const auto engine = handle->get();
         const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
         const Reader options(info[1], "options");
-        const int64_t warmup = options["warmup"].integer(0, 1 << 20);
-        const int64_t runs = options["runs"].integer(1, 1 << 20);
+        const int64_t warmup = options["warmup"].integer(0, limits::kRuns);
+        const int64_t runs = options["runs"].integer(1, limits::kRuns);
         const bool flush = options["flush"].flag();
         return start_job(
             info.Env(), lengthy(engine->device()),
@@ -137,9 +138,9 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const Reader request(info[1], "request");
   sparse::CompileOptions options;
-  options.batch = request["batch"].integer(1, 1 << 16);
+  options.batch = request["batch"].integer(1, limits::kEngineBatch);
   options.type = read_arithmetic(request["type"]);
-  options.threads = static_cast<int>(request["threads"].integer(1, 1024));
+  options.threads = static_cast<int>(request["threads"].integer(1, limits::kThreads));
   options.dense = request["dense"].flag();
   if (const Reader exact = request["exact"]; !exact.missing()) options.exact = exact.flag();
   options.sparse = request["sparse"].flag();
