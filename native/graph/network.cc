@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "device/philox.h"
+#include "graph/batch_norm.h"
+#include "graph/rounding.h"
 
 namespace coppice {
 namespace {
@@ -56,6 +58,25 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
+/// A convolution followed by a batch norm, in float64.
+void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm,
+               at::ScalarType compute) {
+  const at::Tensor weight = conv.weight.to(at::kDouble);
+  folded.weight = weight * norm.scale.view({-1, 1, 1, 1});
+  folded.bias = norm.shift;
+  at::Tensor cancelled = norm.cancelled;
+  if (conv.bias.defined()) {
+    const at::Tensor bias = conv.bias.to(at::kDouble);
+    folded.bias = norm.shift + bias * norm.scale;
+    cancelled = cancelled + bias.abs() * norm.size;
+  }
+  folded.cancelled = (cancelled * cancellation(compute)).to(compute);
+  // What the scale lost in float64, each weight multiplies.
+  folded.least = (weight.abs().amax({1, 2, 3}, true) * least_size(at::kDouble))
+                     .clamp_min(least_size(compute))
+                     .to(compute);
+}
+
 }  // namespace
 
 Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
@@ -91,7 +112,7 @@ Weights Network::weights() const {
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (!std::holds_alternative<Normalize>(node.operation))
-      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}};
+      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}, {}};
   }
   return all;
 }
@@ -171,21 +192,7 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
     const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
     if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
         std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
-      const NodeWeights& w = weights[index];
-      const auto inverse = w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
-      const auto scale = w.weight.to(at::kDouble) * inverse;
-      const auto moved = w.mean.to(at::kDouble) * scale;
-      auto shift = w.bias.to(at::kDouble) - moved, cancelled = w.bias.to(at::kDouble).abs() + moved.abs();
-      NodeWeights& conv = folded.weights[renamed[source]];
-      const NodeWeights& original = weights[source];
-      if (original.bias.defined()) {
-        const auto scaled = original.bias.to(at::kDouble) * scale;
-        shift = shift + scaled;
-        cancelled = cancelled + scaled.abs();
-      }
-      conv.cancelled = (cancelled * cancellation(compute)).to(compute);
-      conv.weight = original.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
-      conv.bias = shift;
+      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]), compute);
       renamed[index] = renamed[source];
       continue;
     }
