@@ -1,7 +1,7 @@
 /** What to say when the addon cannot be loaded: what was tried, why each was refused, and what to do. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CoppiceError } from '../lib/errors.js'
+import { CoppiceError } from '../lib/base/errors.js'
 import { type BuiltAgainst, describeCandidate, type LibtorchCandidate } from './libtorch.js'
 
 /** An addon that may be there, the libtorches tried for it, and why it is not used. */

@@ -5,8 +5,8 @@
  * promise rejects with the thrown error, or with the code `ERR_ABORTED` once `cancel()` took effect, which is
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
-import type { ErrorCode } from '../lib/errors.js'
-import type { NetworkSpec } from '../lib/networks/spec.js'
+import type { ErrorCode } from '../lib/base/errors.js'
+import type { NetworkSpec } from './spec.js'
 
 /** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}`

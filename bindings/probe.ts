@@ -3,10 +3,10 @@
  * driver that kills the process kills only this one. Forked by lib/doctor.ts; answers by one message.
  */
 import { cpus, totalmem } from 'node:os'
-import type { NetworkSpec } from '../lib/networks/spec.js'
 import type { BuiltAgainst } from './libtorch.js'
 import { binding } from './load.js'
 import type { BuildInfo, Device, NativeAddon } from './native.js'
+import type { NetworkSpec } from './spec.js'
 
 /** A device and whether a network ran on it. */
 export interface DeviceProbe {

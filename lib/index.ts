@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+
+export { type Diagnosis, diagnose } from '../bindings/doctor.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
   BoundMethod,
@@ -20,6 +22,11 @@ export type {
   TensorLayout,
 } from '../bindings/native.js'
 export type { DeviceProbe, Probe } from '../bindings/probe.js'
+export { type Attack, attackWithin, describeAttack, parseAttack, pgd } from './attacks/attack.js'
+export type { AttackOptions } from './attacks/pgd.js'
+export { CoppiceError, type ErrorCode } from './base/errors.js'
+export { version } from './base/version.js'
+export { type Proportion, proportion, wilson } from './base/wilson.js'
 export {
   type CompressCursor,
   type CompressOptions,
@@ -42,21 +49,19 @@ export {
   imageSet,
   type LabelledImages,
 } from './data/index.js'
-export { type Diagnosis, diagnose } from './doctor.js'
-export { CoppiceError, type ErrorCode } from './errors.js'
-export { type Attack, attackWithin, describeAttack, parseAttack, pgd } from './evaluation/attack.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
-export { type Proportion, proportion, wilson } from './evaluation/wilson.js'
-export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
-export { defaultOptimiser, networkNames, networkSpec } from './networks/index.js'
-export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './networks/named.js'
 export {
-  type CreateOptions,
-  loadNetwork,
-  Network,
-  type NetworkState,
-  type TrainingHistory,
-} from './networks/network.js'
+  importTorch,
+  readTorchModel,
+  type TorchModel,
+  type TorchModelTensor,
+} from './formats/torch/import.js'
+export type { Model } from './models/modelFile.js'
+export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './models/named.js'
+export { type CreateOptions, loadNetwork, Network } from './models/network.js'
+export type { NetworkState, TrainingHistory } from './models/state.js'
+export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
+export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'
 export { parseSpec } from './networks/parse.js'
 export type {
@@ -76,7 +81,6 @@ export type {
 } from './networks/spec.js'
 export {
   type Adversarial,
-  type AttackOptions,
   adversarial,
   type CrownIbp,
   crownIbp,
@@ -102,10 +106,9 @@ export type { PruneSchedule } from './pruning/schedules.js'
 export type { Scope } from './pruning/scopes.js'
 export type { Score } from './pruning/scores.js'
 export type { Structure } from './pruning/structures.js'
-export type { Model } from './runs/checkpoint.js'
+export { parseRecipe, type Recipe } from './recipes/recipe.js'
+export { readRecipeFile, setValue } from './recipes/recipeFile.js'
 export type { RunEvent } from './runs/metrics.js'
-export { parseRecipe, type Recipe } from './runs/recipe.js'
-export { readRecipeFile, setValue } from './runs/recipeFile.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export type { OnWarning } from './sparse/cache.js'
 export {
@@ -127,9 +130,9 @@ export {
   SparseEngine,
   type TimeOptions,
 } from './sparse/index.js'
-export { importTorch, readTorchModel, type TorchModel, type TorchModelTensor } from './torch/import.js'
-export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/loop.js'
+export { defaultOptimiser } from './training/defaults.js'
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
+export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/plan.js'
 export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
 export { type BoundsOptions, margins, nodeBounds } from './verification/bounds.js'
@@ -146,4 +149,3 @@ export {
 export type { Verification } from './verification/summary.js'
 export { type ImageVerdict, type Verdict, type VerifiedOutcomes, verdictsOf } from './verification/verdict.js'
 export { type VerifyOptions, verify } from './verification/verify.js'
-export { version } from './version.js'

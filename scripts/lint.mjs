@@ -1,6 +1,7 @@
 // `npm run lint`: Biome, the type check of sources and tests, and clang-format where it is installed.
 import { relative } from 'node:path'
 import { capture, Failure, filesUnder, main, root, run, say, which } from './common.mjs'
+import { areRulesCurrent } from './rooms.mjs'
 import { installDependencies } from './setup.mjs'
 
 await main(async () => {
@@ -10,6 +11,8 @@ await main(async () => {
     say(`${what} …`)
     await run(command, args, { what }).catch((error) => failed.push(error.message))
   }
+  if (!areRulesCurrent())
+    failed.push("biome.rooms.json is not what scripts/rooms.mjs says: run 'node scripts/rooms.mjs'")
   await check('biome', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])
   await check('tsc', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'])
   await checkNativeFormat()

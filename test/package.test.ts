@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { packageFolder } from '../lib/version.js'
+import { packageFolder } from '../lib/base/version.js'
 import { temporaryFolder, writeFiles } from './bindings/folders.js'
 
 const isCompiled = existsSync(join(packageFolder, 'dist/lib/index.js'))

@@ -9,6 +9,7 @@
 // are pruned to a fraction of the multiply-accumulates instead, and saved compacted too; 2:4 has one sparsity, 0.5.
 // Files that exist are kept: interrupted, it goes on after the last one, in the same bits. Beside each model a JSON file
 // has its figures; each is printed as a line.
+
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import { addon } from '../../dist/bindings/load.js'
 import { planSteps } from '../../dist/lib/compression/plan.js'
 import { cifar10, compress, evaluate, loadNetwork, pgd, pruneMask } from '../../dist/lib/index.js'
 import { remainingMacs } from '../../dist/lib/pruning/sparsity.js'
-import { FIRST_STEP } from '../../dist/lib/training/loop.js'
+import { FIRST_STEP } from '../../dist/lib/training/plan.js'
 
 const { values: options } = parseArgs({
   options: {

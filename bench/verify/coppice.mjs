@@ -3,8 +3,8 @@
 // The timed passes give sound bounds, as a verdict needs them; the margins to compare are those without the widening.
 import { readFileSync } from 'node:fs'
 import { addon } from '../../dist/bindings/load.js'
-import { loadNetwork } from '../../dist/lib/networks/network.js'
-import { readSafetensors } from '../../dist/lib/runs/safetensors.js'
+import { readSafetensors } from '../../dist/lib/files/safetensors.js'
+import { loadNetwork } from '../../dist/lib/models/network.js'
 
 const request = JSON.parse(process.argv[2])
 const { count, batch, method, epsilon, threads, device, memory } = request

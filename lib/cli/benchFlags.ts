@@ -1,7 +1,8 @@
 /** Flags of `coppice bench`. */
+
 import { InvalidArgumentError } from 'commander'
-import { didYouMean } from '../numbers.js'
-import { type Dtype, dtypes } from '../sparse/compile.js'
+import { didYouMean } from '../base/numbers.js'
+import { type Dtype, dtypes } from '../sparse/options.js'
 
 /** Reads a type of arithmetic. */
 export const dtypeFlag = (text: string): Dtype => {

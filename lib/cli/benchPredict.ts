@@ -2,21 +2,21 @@
 
 import { existsSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
+import { didYouMean } from '../base/numbers.js'
+import { readModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
-import { didYouMean } from '../numbers.js'
 import { type Residual, residualNames } from '../pruning/layers.js'
 import { type Structure, structureNames } from '../pruning/structures.js'
-import { readModel } from '../runs/checkpoint.js'
-import type { Dtype } from '../sparse/compile.js'
+import { count, percent, table } from '../report/tables.js'
+import type { Dtype } from '../sparse/options.js'
 import { type Prediction, predictSpeedup } from '../sparse/predict.js'
 import { batchesFlag, distinct, dtypeFlag } from './benchFlags.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
 import { readSpec } from './specs.js'
-import { count, percent, table } from './tables.js'
 
 interface Flags {
   structure: Structure[]

@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
-import { CoppiceError, invalid } from '../errors.js'
-import { hash32 } from '../hash.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { hash32 } from '../base/hash.js'
+import { loadNetwork, type Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
-import { loadNetwork, type Network } from '../networks/network.js'
-import { modelFiles } from './models.js'
+import { count, table } from '../report/tables.js'
+import { modelFiles } from '../runs/models.js'
 import { printResult } from './output.js'
-import { count, table } from './tables.js'
 
 interface Flags {
   output: string

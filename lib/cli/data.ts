@@ -2,18 +2,18 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { CoppiceError, invalid } from '../base/errors.js'
 import { builtinImages } from '../data/builtin.js'
 import { readCifar10 } from '../data/cifar10.js'
 import { fetchCifar10 } from '../data/fetch.js'
 import { fingerprint, type LabelledImages } from '../data/images.js'
 import { readNpz } from '../data/npz.js'
 import { writeNpz } from '../data/writeNpz.js'
-import { CoppiceError, invalid } from '../errors.js'
-import { fileError, makeFolder } from '../runs/files.js'
+import { fileError, makeFolder } from '../files/files.js'
+import { count, table } from '../report/tables.js'
 import { integerFlag } from './flags.js'
 import { interruptible, note, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
-import { count, table } from './tables.js'
 
 export const dataCommand = (): Command =>
   new Command('data')

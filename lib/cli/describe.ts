@@ -1,17 +1,17 @@
 /** `coppice describe NETWORK|MODEL`: parameters and multiply-accumulates, node by node. */
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
+import { fileLayout, readModel } from '../models/modelFile.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { describeObjective } from '../objectives/index.js'
 import { patternsOf } from '../pruning/patterns.js'
 import { remainingMacs, remainingWeights, sparsity } from '../pruning/sparsity.js'
-import { fileLayout, readModel } from '../runs/checkpoint.js'
+import { count, percent, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
 import { readSpec } from './specs.js'
-import { count, percent, table } from './tables.js'
 
 interface Flags {
   scale?: number

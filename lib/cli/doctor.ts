@@ -1,8 +1,8 @@
 /** `coppice doctor`: says what was found on this machine, for people or, with --json, for scripts. */
 import { Command } from 'commander'
+import { type Diagnosis, diagnose } from '../../bindings/doctor.js'
 import { describeCandidate } from '../../bindings/libtorch.js'
 import type { DeviceProbe } from '../../bindings/probe.js'
-import { type Diagnosis, diagnose } from '../doctor.js'
 
 /** Exits with 1 when Coppice cannot be used here. */
 export function doctorCommand(): Command {

@@ -1,10 +1,8 @@
 /** Flags that several commands have, and how their values are read. */
-import { existsSync, statSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
 import type { Device } from '../../bindings/native.js'
-import { builtin, cifar10, type Dataset, imageSet } from '../data/index.js'
-import { CoppiceError, invalid } from '../errors.js'
-import { didYouMean, parseBytes, parseFraction } from '../numbers.js'
+import { didYouMean, parseBytes, parseFraction } from '../base/numbers.js'
+import { namedData } from '../data/named.js'
 import { type Verifier, verifier, verifierNames } from '../verification/index.js'
 
 /** Reads a whole number of at least `low`. */
@@ -63,28 +61,4 @@ export const withData = (recipe: Plain, name: string | undefined): Plain => {
     ['train', 'test', 'validation'].flatMap((key) => (before[key] === undefined ? [] : [[key, before[key]]])),
   )
   return { ...recipe, data: { ...counts, ...namedData(name) } }
-}
-
-const namedData = (name: string): Plain => {
-  if (name === 'builtin') return { set: 'builtin' }
-  const [trainFile, testFile, ...more] = name.split(',')
-  if (trainFile?.endsWith('.npz') && testFile?.endsWith('.npz') && more.length === 0) {
-    return { set: 'npz', trainFile, testFile }
-  }
-  if (trainFile?.endsWith('.npz')) {
-    throw invalid(`--data ${name}: name two files, one to train on and one to test on: train.npz,test.npz`)
-  }
-  return { set: 'cifar10', folder: name }
-}
-
-/** The test images that `--data` names: `builtin`, a folder with the CIFAR-10 files, or an .npz file. */
-export async function testImages(name: string, device: Device): Promise<Dataset> {
-  if (name === 'builtin') return (await builtin({ device })).test
-  if (!existsSync(name)) {
-    throw new CoppiceError('ERR_FILE', `--data ${name}: there is no such file or folder; or name "builtin"`)
-  }
-  if (!statSync(name).isDirectory()) return imageSet(name, { device })
-  const { train, test } = await cifar10(name, { device, validation: 0 })
-  train.dispose()
-  return test
 }

@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { ParameterType } from '../../bindings/native.js'
-import { CoppiceError, invalid } from '../errors.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { readTorchModel, type TorchModel } from '../formats/torch/import.js'
+import { printable } from '../formats/torch/match.js'
+import { fileLayout, writeModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
-import { fileLayout, writeModel } from '../runs/checkpoint.js'
-import { readTorchModel, type TorchModel } from '../torch/import.js'
-import { printable } from '../torch/match.js'
+import { count, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
 import { readSpec } from './specs.js'
-import { count, table } from './tables.js'
 
 interface Flags {
   output: string

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `coppice` command. One file per subcommand; this one only puts them together. */
 import { Command } from 'commander'
-import { version } from '../version.js'
+import { version } from '../base/version.js'
 import { benchCommand } from './bench.js'
 import { compactCommand } from './compact.js'
 import { dataCommand } from './data.js'

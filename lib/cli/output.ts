@@ -1,6 +1,6 @@
 /** What every command shares: where output goes, how errors end the process, and what Ctrl-C does. */
 import { CommanderError } from 'commander'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
 
 /**
  * Exit codes: 0 done · 1 failed (a file, a device, divergence …) · 2 wrong usage (a flag, an argument, a recipe) ·

@@ -1,5 +1,7 @@
 /** Progress of long work on stderr: a bar with rate and time left; without a terminal, plain lines now and then. */
+
 import { MultiBar, type SingleBar } from 'cli-progress'
+import { formatSeconds } from '../base/numbers.js'
 import { note } from './output.js'
 
 export interface Progress {
@@ -98,12 +100,4 @@ const paceMeter = (unit: string): ((progress: Progress) => { rate: string; left:
 const significant = (value: number): string => {
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
-}
-
-/** `42 s`, `3 min 20 s`, `5 h 12 min`. */
-export const formatSeconds = (seconds: number): string => {
-  const whole = Math.round(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
 }

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Device } from '../../bindings/native.js'
 import { resumeRun } from '../compression/pipeline.js'
+import { resultTable } from '../report/tables.js'
 import { resultPath } from '../runs/run.js'
 import { deviceFlag, integerFlag } from './flags.js'
 import { note, printResult } from './output.js'
 import { watched } from './run.js'
-import { resultTable } from './tables.js'
 
 interface Flags {
   device?: Device

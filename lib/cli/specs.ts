@@ -1,6 +1,6 @@
 /** Network specs in JSON files. */
 import { readFile } from 'node:fs/promises'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
 import { parseSpec } from '../networks/parse.js'
 import type { NetworkSpec } from '../networks/spec.js'
 

@@ -2,13 +2,14 @@
  * Prune, fine-tune, and again: `for await (const step of compress(network, data, { sparsity: 0.9 }))`.
  * One objective serves all of it, the one the network was trained with unless another is named.
  */
+
+import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { invalid } from '../base/errors.js'
+import { hash32 } from '../base/hash.js'
+import { parse, strict } from '../base/schemas.js'
 import type { Dataset } from '../data/dataset.js'
-import { invalid } from '../errors.js'
-import { hash32 } from '../hash.js'
-import { settle } from '../jobs.js'
-import { defaultOptimiser } from '../networks/index.js'
-import type { Network } from '../networks/network.js'
+import type { Network } from '../models/network.js'
 import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
@@ -17,7 +18,9 @@ import type { Scope } from '../pruning/scopes.js'
 import type { Score } from '../pruning/scores.js'
 import { pruneShape } from '../pruning/settings.js'
 import { requireReachable, type Structure } from '../pruning/structures.js'
-import { parse, strict } from '../schemas.js'
+import { defaultOptimiser } from '../training/defaults.js'
+import { trainingLoop } from '../training/loop.js'
+import { sgd } from '../training/optimiser.js'
 import {
   type Checkpointer,
   FIRST_STEP,
@@ -25,9 +28,7 @@ import {
   type TrainHooks,
   type TrainingPlan,
   type TrainProgress,
-  trainingLoop,
-} from '../training/loop.js'
-import { sgd } from '../training/optimiser.js'
+} from '../training/plan.js'
 import { resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
 import { type PlannedStep, planSteps } from './plan.js'

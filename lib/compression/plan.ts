@@ -1,5 +1,5 @@
 /** The sparsity of each pruning step: a schedule, moved slightly so that it meets every milestone exactly. */
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { type PruneSchedule, sparsityAt } from '../pruning/schedules.js'
 
 export interface PlannedStep {

@@ -1,15 +1,16 @@
 /** Everything a run needs before it can start, checked before anything is written: data, network, resolved recipe. */
+
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
+import { invalid } from '../base/errors.js'
 import type { DataSplits } from '../data/index.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
-import { Network } from '../networks/network.js'
+import { fileHash } from '../files/files.js'
+import { readModel } from '../models/modelFile.js'
+import { Network } from '../models/network.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { pruneMask } from '../pruning/mask.js'
-import { readModel } from '../runs/checkpoint.js'
-import { loadData } from '../runs/data.js'
-import { fileHash } from '../runs/files.js'
-import type { Recipe } from '../runs/recipe.js'
+import { loadData } from '../recipes/data.js'
+import type { Recipe } from '../recipes/recipe.js'
 import {
   branchesOf,
   identityOf,
@@ -17,7 +18,7 @@ import {
   resolveNetwork,
   resolveRecipe,
   withAbsolutePaths,
-} from '../runs/resolve.js'
+} from '../recipes/resolve.js'
 import { planSteps } from './plan.js'
 
 /** What a run works with. */

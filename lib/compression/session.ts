@@ -1,11 +1,12 @@
 /** A run in progress: where it stands, what it tells, and the rolling checkpoint it would resume from. */
+
 import { existsSync } from 'node:fs'
+import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
-import { settle } from '../jobs.js'
-import { type Extras, type Model, readModel, writeModel } from '../runs/checkpoint.js'
+import { type Extras, type Model, readModel, writeModel } from '../models/modelFile.js'
 import type { RunEvent } from '../runs/metrics.js'
 import type { Run } from '../runs/run.js'
-import type { Checkpointer, TrainCursor } from '../training/loop.js'
+import type { Checkpointer, TrainCursor } from '../training/plan.js'
 import type { CompressCursor } from './compress.js'
 import type { Prepared } from './prepare.js'
 import { totalWork } from './work.js'

@@ -1,9 +1,10 @@
 /** The stages of a run: pre-training, and one branch of pruning and fine-tuning. */
+
+import { readModel, writeModel } from '../models/modelFile.js'
 import { describeObjective } from '../objectives/index.js'
-import { readModel, writeModel } from '../runs/checkpoint.js'
-import { type Branch, branchesOf } from '../runs/resolve.js'
+import { type Branch, branchesOf } from '../recipes/resolve.js'
 import type { ResultRow } from '../runs/result.js'
-import { FIRST_STEP } from '../training/loop.js'
+import { FIRST_STEP } from '../training/plan.js'
 import { train } from '../training/train.js'
 import { type CompressStep, compress } from './compress.js'
 import { evaluationStage, type Notes } from './evaluation.js'

@@ -1,7 +1,7 @@
 /** How much work a run is, in passes of one image through the network: the measure of its progress. */
-import type { Attack } from '../evaluation/attack.js'
+import type { Attack } from '../attacks/attack.js'
 import { objectiveWork } from '../objectives/index.js'
-import { branchesOf, type ResolvedRecipe, type VerifyPlan } from '../runs/resolve.js'
+import { branchesOf, type ResolvedRecipe, type VerifyPlan } from '../recipes/resolve.js'
 import { verificationWork } from '../verification/index.js'
 
 /** Of training on one image. With bounds an estimate: what they cost depends on how many neurons are unstable. */

@@ -8,8 +8,8 @@
  * as faint as the texture: what only a fragile network can tell.
  */
 import { z } from 'zod'
-import { hash32 } from '../hash.js'
-import { integer, parse, strict } from '../schemas.js'
+import { hash32 } from '../base/hash.js'
+import { integer, parse, strict } from '../base/schemas.js'
 import { Canvas, type Colour, PLANE, type Randomness, randomness, SIDE, turned } from './canvas.js'
 import type { LabelledImages } from './images.js'
 import { bar, blob, type Silhouette, silhouettes } from './silhouettes.js'

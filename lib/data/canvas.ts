@@ -1,5 +1,5 @@
 /** Drawing on a small RGB canvas with exact arithmetic (see silhouettes.ts): gradients, shapes, patterns, noise. */
-import { randomStream } from '../hash.js'
+import { randomStream } from '../base/hash.js'
 import type { Silhouette } from './silhouettes.js'
 
 /** Height and width of a canvas. */

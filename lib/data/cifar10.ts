@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
+import { PickleError, readPickle } from '../files/pickle.js'
 import type { LabelledImages } from './images.js'
-import { PickleError, readPickle } from './pickle.js'
 import { PickledArray, rebuildArray } from './pickledArray.js'
 
 /** Classes in label order. */

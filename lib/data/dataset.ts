@@ -1,13 +1,13 @@
 /** Labelled images on a device, as bytes, and views of them: subsets and splits that share one native copy. */
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Device, NativeDataset } from '../../bindings/native.js'
-import { CoppiceError, invalid } from '../errors.js'
-import { settle } from '../jobs.js'
+import { CoppiceError, invalid } from '../base/errors.js'
 import type { ImageShape } from '../networks/spec.js'
-import { epochOrder } from '../training/order.js'
 import { fingerprint, type LabelledImages } from './images.js'
+import { epochOrder } from './order.js'
 
 /** What all views of one native copy share. */
 interface Shared {

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
 import { CIFAR10_BINARY, readCifar10 } from './cifar10.js'
 
 export const CIFAR10_URL = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'

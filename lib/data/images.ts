@@ -1,9 +1,9 @@
 /** Labelled images on the host, as every source of data gives them and as a device takes them. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
+import { integer, parse, strict } from '../base/schemas.js'
 import type { ImageShape } from '../networks/spec.js'
-import { integer, parse, strict } from '../schemas.js'
 
 export interface LabelledImages {
   readonly name: string

@@ -1,6 +1,6 @@
 /** Data ready on a device: training, validation and test sets. The validation set chooses whatever is chosen. */
 import type { Device } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { type BuiltinOptions, builtinImages } from './builtin.js'
 import { readCifar10 } from './cifar10.js'
 import { Dataset } from './dataset.js'

@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { unzipSync } from 'fflate'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
+import { crc32 } from '../files/crc32.js'
 import type { ImageShape } from '../networks/spec.js'
-import { crc32 } from './crc32.js'
 import { type LabelledImages, labelledImages } from './images.js'
 
 interface NpyArray {

@@ -5,7 +5,7 @@ import {
   type PickledObject,
   PickleError,
   type PickleValue,
-} from './pickle.js'
+} from '../files/pickle.js'
 
 /** A numpy array of unsigned bytes, in C order (last axis fastest). */
 export class PickledArray implements PickledObject {

@@ -1,6 +1,6 @@
 /** Labelled images as an .npz file, which numpy and `readNpz` read: `images` [n, channels, height, width], `labels`. */
 import { zipSync } from 'fflate'
-import { replaceFile } from '../runs/replaceFile.js'
+import { replaceFile } from '../files/replaceFile.js'
 import type { LabelledImages } from './images.js'
 
 /** Writes `file` atomically. @throws CoppiceError `ERR_FILE` where the file system refuses */

@@ -1,18 +1,18 @@
 /** Benign, empirical robust (ERA) and, with a verifier, verified robust accuracy (VRA), with every image's outcome. */
 import { inspect } from 'node:util'
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
+import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
+import { invalid } from '../base/errors.js'
+import { fractionBetween } from '../base/numbers.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
+import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
-import { defaultPrecision, type Network } from '../networks/network.js'
-import { fractionBetween } from '../numbers.js'
+import { defaultPrecision, type Network } from '../models/network.js'
 import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
-import { choice, integer, parse, strict } from '../schemas.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
-import { type Attack, attackSchema, attackWithin, pgd } from './attack.js'
-import { type Proportion, proportion } from './wilson.js'
 
 export interface EvaluateOptions {
   /** A robust objective: its ε, step size and steps make the attack. */

@@ -1,8 +1,6 @@
 /** Networks by name. A new one is a file with a function that returns its spec, and a line here. */
-import { invalid } from '../errors.js'
-import { didYouMean } from '../numbers.js'
-import { adam, type OptimiserChoice, sgd } from '../training/optimiser.js'
-import { stepSchedule } from '../training/schedules.js'
+import { invalid } from '../base/errors.js'
+import { didYouMean } from '../base/numbers.js'
 import { allCnnSpec } from './allCnn.js'
 import { cifarLargeSpec } from './cifarLarge.js'
 import type { NetworkOptions } from './options.js'
@@ -36,16 +34,4 @@ export const networkSpec = (name: string, options: NetworkOptions = {}): Network
   throw invalid(
     `unknown network "${name}"; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
   )
-}
-
-/**
- * How a network is trained unless the user says otherwise. With batch norm (`vgg16`, `wideResNet-…`): the paper's
- * SGD at 0.1, momentum 0.9, weight decay 1e-4, ×0.1 after 50, 75 and 90 % of the epochs. Without (`cifarLarge`,
- * `allCnn`): Adam at 0.001 with the same steps, since SGD at 0.1 stays at chance or diverges there.
- */
-export const defaultOptimiser = (network: string | NetworkSpec): OptimiserChoice => {
-  const spec = typeof network === 'string' ? networkSpec(network) : network
-  return spec.nodes.some((node) => node.op === 'batchNorm2d')
-    ? { optimiser: sgd(), learningRate: 0.1, schedule: stepSchedule }
-    : { optimiser: adam(), learningRate: 0.001, schedule: stepSchedule }
 }

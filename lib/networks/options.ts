@@ -1,8 +1,8 @@
 /** What every network of Coppice can be varied in: width, classes, image shape and input normalisation. */
 import { z } from 'zod'
-import { invalid } from '../errors.js'
-import { fraction, show } from '../numbers.js'
-import { integer, parse, strict } from '../schemas.js'
+import { invalid } from '../base/errors.js'
+import { fraction, show } from '../base/numbers.js'
+import { integer, parse, strict } from '../base/schemas.js'
 import type { NodeInput } from './parse.js'
 import type { ImageShape } from './spec.js'
 

@@ -1,8 +1,8 @@
 /** From any value (a recipe, a file, a script) to a checked `NetworkSpec`: keys, names, order, then shapes. */
 import { z } from 'zod'
-import { invalid } from '../errors.js'
-import { didYouMean, show } from '../numbers.js'
-import { integer, parse, strict, variants } from '../schemas.js'
+import { invalid } from '../base/errors.js'
+import { didYouMean, show } from '../base/numbers.js'
+import { integer, parse, strict, variants } from '../base/schemas.js'
 import { nodeShapes } from './shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
 

@@ -1,5 +1,5 @@
 /** The shape of every node's output, from the spec alone; where two shapes do not fit, an error names the node. */
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
 
 /**

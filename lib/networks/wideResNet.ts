@@ -2,7 +2,7 @@
  * Wide residual networks with pre-activation: WRN-28-5 has 9,132,634 parameters, WRN-28-10 36,479,194.
  * (Zagoruyko and Komodakis, 2016; HYDRA's `wrn_cifar` without its unused block)
  */
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { type NetworkOptions, reducedSide, resolveOptions } from './options.js'
 import { type NodeInput, parseSpec } from './parse.js'
 import type { NetworkSpec } from './spec.js'

@@ -3,14 +3,9 @@
  * with batch norm in evaluation mode. (Madry et al., 2018)
  */
 import { z } from 'zod'
-import { parse, strict } from '../schemas.js'
-import {
-  type AttackOptions,
-  attackShape,
-  describeAttack,
-  nativeAttack,
-  type ObjectiveKind,
-} from './objective.js'
+import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { parse, strict } from '../base/schemas.js'
+import type { ObjectiveKind } from './objective.js'
 
 export interface Adversarial extends AttackOptions {
   readonly kind: 'adversarial'

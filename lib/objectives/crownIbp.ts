@@ -4,8 +4,8 @@
  * (Zhang et al., "Towards Stable and Efficient Training of Verifiably Robust Neural Networks", 2020)
  */
 import { z } from 'zod'
-import { formatPixels } from '../numbers.js'
-import { parse, strict } from '../schemas.js'
+import { formatPixels } from '../base/numbers.js'
+import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
 import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
 

@@ -3,8 +3,8 @@
  * (Gowal et al., "On the Effectiveness of Interval Bound Propagation", 2018)
  */
 import { z } from 'zod'
-import { formatPixels } from '../numbers.js'
-import { parse, strict } from '../schemas.js'
+import { formatPixels } from '../base/numbers.js'
+import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
 import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
 

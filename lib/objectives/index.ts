@@ -1,6 +1,6 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
 import type { NativeObjective } from '../../bindings/native.js'
-import { shorthand, variants } from '../schemas.js'
+import { shorthand, variants } from '../base/schemas.js'
 import { type Adversarial, adversarialKind } from './adversarial.js'
 import { type CrownIbp, crownIbpKind } from './crownIbp.js'
 import { type Ibp, ibpKind } from './ibp.js'
@@ -14,7 +14,7 @@ export { type CrownIbp, crownIbp } from './crownIbp.js'
 export { type Ibp, ibp } from './ibp.js'
 export { type MixTrain, type MixTrainOptions, mixTrain } from './mixTrain.js'
 export { type Natural, natural } from './natural.js'
-export type { AttackOptions, LossWeights, PhaseStep, Start } from './objective.js'
+export type { LossWeights, PhaseStep } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 

@@ -7,9 +7,9 @@
  */
 import { z } from 'zod'
 import type { NativeVerified } from '../../bindings/native.js'
-import { hash32 } from '../hash.js'
-import { formatPixels, fraction, fractionBetween } from '../numbers.js'
-import { choice, integer, parse, strict } from '../schemas.js'
+import { hash32 } from '../base/hash.js'
+import { formatPixels, fraction, fractionBetween } from '../base/numbers.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { boundedEpsilon } from './onBounds.js'
 

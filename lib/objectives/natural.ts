@@ -1,6 +1,6 @@
 /** Natural training: the mean cross-entropy on the images as they are. */
 import { z } from 'zod'
-import { strict } from '../schemas.js'
+import { strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
 
 export interface Natural {

@@ -2,7 +2,7 @@
  * What objectives on bounds share: ε, and of those that bound every image the loss κ·clean + (1−κ)·robust, where κ
  * falls from 1 to its final value as ε grows. (Gowal et al., 2018; Zhang et al., 2020)
  */
-import { fractionBetween } from '../numbers.js'
+import { fractionBetween } from '../base/numbers.js'
 import type { LossWeights, PhaseStep } from './objective.js'
 
 export interface KappaOptions {

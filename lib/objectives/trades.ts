@@ -3,15 +3,10 @@
  * and on adversarial examples, which maximise that divergence. (Zhang et al., 2019)
  */
 import { z } from 'zod'
-import { fraction } from '../numbers.js'
-import { parse, strict } from '../schemas.js'
-import {
-  type AttackOptions,
-  attackShape,
-  describeAttack,
-  nativeAttack,
-  type ObjectiveKind,
-} from './objective.js'
+import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { fraction } from '../base/numbers.js'
+import { parse, strict } from '../base/schemas.js'
+import type { ObjectiveKind } from './objective.js'
 
 export interface TradesOptions extends AttackOptions {
   /** Weight of the divergence; default 6. */

@@ -3,7 +3,7 @@
  * output lies in the channel space of their input; an addition ties the spaces of both inputs; convolutions and linear
  * layers read one space and open another. What happens to a channel happens to it in its whole space.
  */
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { nodeShapes } from '../networks/shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
 

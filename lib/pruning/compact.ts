@@ -3,7 +3,7 @@
  * tensor that makes, normalises or reads them.
  */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
 import { elements } from '../networks/tensors.js'
 import { channelSpaces } from './channels.js'

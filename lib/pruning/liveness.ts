@@ -4,7 +4,7 @@
  * nothing to the logits.
  */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { inputShapes, nodeShapes } from '../networks/shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
 import type { ChannelSpace, ChannelSpaces } from './channels.js'

@@ -1,8 +1,8 @@
 /** From weights to a mask: a structure makes groups, a score ranks them, a scope divides the target, the lowest go. */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
+import { didYouMean, show } from '../base/numbers.js'
 import type { NetworkSpec } from '../networks/spec.js'
-import { didYouMean, show } from '../numbers.js'
 import { flagsOf, maskOut, measure } from './groups.js'
 import { keepAll, type PruneLayer, type Residual, residualNames, type StructureRule } from './layers.js'
 import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'

@@ -1,6 +1,6 @@
 /** How sparsity grows over the pruning steps: one formula per schedule. */
-import { invalid } from '../errors.js'
-import { didYouMean } from '../numbers.js'
+import { invalid } from '../base/errors.js'
+import { didYouMean } from '../base/numbers.js'
 
 export const pruneScheduleNames = ['linear', 'cubic', 'geometric', 'oneShot'] as const
 

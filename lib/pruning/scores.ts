@@ -1,7 +1,7 @@
 /** How weights and groups of weights are ranked: the lowest score goes first. Scores are finite and at least 0. */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
-import { hash32 } from '../hash.js'
+import { invalid } from '../base/errors.js'
+import { hash32 } from '../base/hash.js'
 import type { PruneLayer } from './layers.js'
 import { eachRun, type Part, SINGLE } from './tiles.js'
 

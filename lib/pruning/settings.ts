@@ -1,8 +1,8 @@
 /** The settings of pruning with fine-tuning, as options and recipes give them. Defaults are the paper's. */
+
 import { z } from 'zod'
-import { fraction, fractionBetween, show } from '../numbers.js'
-import { choice, integer } from '../schemas.js'
-import { learningRateSchema } from '../training/settings.js'
+import { fraction, fractionBetween, show } from '../base/numbers.js'
+import { choice, integer, learningRateSchema } from '../base/schemas.js'
 import { residualNames } from './layers.js'
 import { pruneScheduleNames } from './schedules.js'
 import { scopeNames } from './scopes.js'

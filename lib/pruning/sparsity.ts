@@ -1,6 +1,6 @@
 /** What a mask leaves: counted over all prunable weights, never as a mean over layers. */
 import type { TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import { nodeShapes } from '../networks/shapes.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { elements } from '../networks/tensors.js'

@@ -1,5 +1,5 @@
 /** What is removed together. A structure cuts a network into layers of groups; adding one is a file and a line here. */
-import { invalid } from '../errors.js'
+import { invalid } from '../base/errors.js'
 import type { StructureRule } from './layers.js'
 import { filter } from './structures/filter.js'
 import { nOfM } from './structures/nOfM.js'

@@ -1,6 +1,6 @@
 /** The chart of the sparse benchmark: how many times faster than dense, over what was pruned, one line a structure. */
 import type { TopLevelSpec } from 'vega-lite'
-import type { ModelResult } from '../benchmark/sparse.js'
+import type { ModelResult } from '../sparse/benchmark/sparse.js'
 
 interface Point {
   structure: string

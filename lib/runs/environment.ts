@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { addon, binding } from '../../bindings/load.js'
 import type { Device } from '../../bindings/native.js'
-import { packageFolder, version } from '../version.js'
+import { packageFolder, version } from '../base/version.js'
 
 export interface Environment {
   coppice: string

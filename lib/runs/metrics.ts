@@ -1,6 +1,6 @@
 /** metrics.ndjson: one line per event, appended and flushed; cut back to a checkpoint when a run resumes from it. */
 import { type FileHandle, open } from 'node:fs/promises'
-import { fileError } from './files.js'
+import { fileError } from '../files/files.js'
 
 /** An event of a run: what happened, when, and its figures. */
 export interface RunEvent {

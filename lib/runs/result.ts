@@ -1,7 +1,7 @@
 /** result.json and the outcome files: what a run found, with n and intervals, and what happened to every image. */
-import type { Attack } from '../evaluation/attack.js'
+import type { Attack } from '../attacks/attack.js'
+import type { Proportion } from '../base/wilson.js'
 import type { Evaluation } from '../evaluation/evaluate.js'
-import type { Proportion } from '../evaluation/wilson.js'
 import type { Objective } from '../objectives/index.js'
 import type { Scope } from '../pruning/scopes.js'
 import type { Score } from '../pruning/scores.js'

@@ -5,14 +5,14 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CoppiceError } from '../errors.js'
+import { CoppiceError } from '../base/errors.js'
+import { fileError, makeFolder } from '../files/files.js'
+import { readJson, writeJson } from '../files/json.js'
+import { type Lock, takeLock } from '../files/lock.js'
+import { parseRecipe, type Recipe } from '../recipes/recipe.js'
+import type { ResolvedRecipe } from '../recipes/resolve.js'
 import type { Environment } from './environment.js'
-import { fileError, makeFolder } from './files.js'
-import { readJson, writeJson } from './json.js'
-import { type Lock, takeLock } from './lock.js'
 import { Metrics } from './metrics.js'
-import { parseRecipe, type Recipe } from './recipe.js'
-import type { ResolvedRecipe } from './resolve.js'
 
 /** environment.json. */
 export interface RunEnvironment extends Environment {

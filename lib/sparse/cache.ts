@@ -7,8 +7,8 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import { makeFolder } from '../runs/files.js'
-import { replaceFile } from '../runs/replaceFile.js'
+import { makeFolder } from '../files/files.js'
+import { replaceFile } from '../files/replaceFile.js'
 import { machine } from './cpu.js'
 
 /** Takes warnings; without one they are Node's own (`process.emitWarning`). */

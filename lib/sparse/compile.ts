@@ -1,32 +1,13 @@
 /** Makes an inference engine of a network: the fastest of several programs, found by measuring each on this machine. */
 import { z } from 'zod'
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
-import type { Network } from '../networks/network.js'
-import { choice, integer, parse, strict } from '../schemas.js'
+import { invalid } from '../base/errors.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
+import type { Network } from '../models/network.js'
 import { addToCache, type OnWarning, readCache } from './cache.js'
 import { SparseEngine } from './engine.js'
-
-/** Types of arithmetic, the most precise first. */
-export const dtypes = ['fp32', 'bf16', 'fp16'] as const
-
-/**
- * The least precise arithmetic that an engine may use for weights and activations; sums are in fp32 (in fp16, partial
- * sums are not). With `bf16` and `fp16` programs in fp32 compete too.
- */
-export type Dtype = (typeof dtypes)[number]
-
-const candidateNames = ['all', 'dense', 'denseInType', 'sparse'] as const
-
-/**
- * Which programs compete: libtorch's dense ones (`denseInType`: none of more precise arithmetic than `dtype`; a CPU has
- * none for fp16), those that skip what was pruned, or all.
- */
-export type Candidates = (typeof candidateNames)[number]
-
-/** Which of the CPU's instructions are used. */
-export type Instructions = 'best' | 'portable' | 'imitated'
+import { type Candidates, candidateNames, type Dtype, dtypes, type Instructions } from './options.js'
 
 /** How an engine is made. */
 export interface CompileOptions {

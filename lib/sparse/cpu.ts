@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { binding } from '../../bindings/load.js'
-import { version } from '../version.js'
+import { version } from '../base/version.js'
 
 /** The CPU and the addon that something was measured on. */
 export interface Machine {

@@ -1,14 +1,15 @@
 /** An inference engine: a network compiled for this machine. */
+
 import { inspect } from 'node:util'
 import { z } from 'zod'
+import { settle } from '../../bindings/jobs.js'
 import type { EngineCandidate, EngineStage, Floats, NativeSparseEngine } from '../../bindings/native.js'
-import { CoppiceError, invalid } from '../errors.js'
-import { hash32 } from '../hash.js'
-import { settle } from '../jobs.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { hash32 } from '../base/hash.js'
+import { show } from '../base/numbers.js'
+import { integer, parse, strict } from '../base/schemas.js'
 import type { ImageShape } from '../networks/spec.js'
-import { show } from '../numbers.js'
-import { integer, parse, strict } from '../schemas.js'
-import type { Candidates, Dtype } from './compile.js'
+import type { Candidates, Dtype } from './options.js'
 
 /** What an engine was compiled for. */
 export interface EngineFacts {

@@ -1,14 +1,15 @@
 /** Accuracy of an engine: on images as they are, and on adversarial examples crafted against the network it came from. */
+
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats } from '../../bindings/native.js'
+import { type Attack, attackSchema } from '../attacks/attack.js'
+import { invalid } from '../base/errors.js'
+import { hash32 } from '../base/hash.js'
+import { integer, parse, strict } from '../base/schemas.js'
+import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
-import { invalid } from '../errors.js'
-import { type Attack, attackSchema } from '../evaluation/attack.js'
-import { type Proportion, proportion } from '../evaluation/wilson.js'
-import { hash32 } from '../hash.js'
-import { settle } from '../jobs.js'
-import { defaultPrecision, type Network } from '../networks/network.js'
-import { integer, parse, strict } from '../schemas.js'
+import { defaultPrecision, type Network } from '../models/network.js'
 import { largest, type SparseEngine } from './engine.js'
 
 export interface EvaluateEngineOptions {

@@ -6,24 +6,26 @@
  * log m; what a whole batch takes beyond its stages likewise. Dense is libtorch at its best, measured. All points are
  * kept, so that the same network, batch, type and threads are measured once on a machine.
  */
+
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
+import { invalid } from '../base/errors.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
+import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
-import { Network } from '../networks/network.js'
 import { parseSpec } from '../networks/parse.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { type Residual, residualNames } from '../pruning/layers.js'
 import { pruneMask } from '../pruning/mask.js'
 import { remainingMacs } from '../pruning/sparsity.js'
 import { requireReachable, type Structure, structureNames } from '../pruning/structures.js'
-import { choice, integer, parse, strict } from '../schemas.js'
 import { addToCache, type OnWarning, readCache } from './cache.js'
-import { compile, type Dtype, dtypes } from './compile.js'
+import { compile } from './compile.js'
+import { type Dtype, dtypes } from './options.js'
 
 export interface PredictOptions {
   structure: Structure

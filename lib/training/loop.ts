@@ -3,108 +3,17 @@
  * function of seed, epoch and sample, so a cursor and the arenas are all the state there is.
  */
 import { addon } from '../../bindings/load.js'
-import type {
-  Floats,
-  NativeAugmentation,
-  Precision,
-  TrainRequest,
-  TrainResult,
-} from '../../bindings/native.js'
+import type { Floats, TrainRequest, TrainResult } from '../../bindings/native.js'
 import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../networks/network.js'
-import { lossWeights, nativeObjective, type Objective } from '../objectives/index.js'
-import type { Optimiser } from './optimiser.js'
-import { epochOrder } from './order.js'
-import { afterRampFactor, type LearningRateSchedule, learningRateFactor, rampFactor } from './schedules.js'
+import { epochOrder } from '../data/order.js'
+import type { Network } from '../models/network.js'
+import { lossWeights, nativeObjective } from '../objectives/index.js'
+import { type EpochResult, FIRST_STEP, type TrainCursor, type TrainHooks, type TrainingPlan } from './plan.js'
+import { afterRampFactor, learningRateFactor, rampFactor } from './schedules.js'
 import { explainDivergence, isGuessing, tellChance, tellLongRamp } from './warnings.js'
-
-/** A phase of training with nothing left to default. */
-export interface TrainingPlan {
-  /** Pre-training runs through the schedules of ε and of the loss; fine-tuning starts where they end. */
-  phase: 'pretrain' | 'fineTune'
-  objective: Objective
-  epochs: number
-  optimiser: Optimiser
-  learningRate: number
-  schedule: LearningRateSchedule
-  /** Epochs of pre-training over which ε grows linearly from 0. */
-  rampEpochs: number
-  batchSize: number
-  precision: Precision
-  augmentation: NativeAugmentation | null
-  seed: number
-  /** `scores` freezes the weights and learns which `keep` fraction of each tensor to keep. */
-  learn: { kind: 'weights' } | { kind: 'scores'; keep: number }
-}
-
-/** Where a phase stands: `step` steps of epoch `epoch` (from 0) are done. Plain data. */
-export interface TrainCursor {
-  epoch: number
-  step: number
-  /** Sums over the steps done in this epoch. */
-  loss: number
-  correct: number
-  samples: number
-  /** Whether an epoch so far was better than guessing. */
-  aboveChance: boolean
-  /** The last complete epoch. */
-  last: EpochResult | null
-}
-
-export interface TrainProgress {
-  /** Counted from 1. */
-  epoch: number
-  epochs: number
-  /** Steps done in this epoch, and steps it has. */
-  step: number
-  steps: number
-  /** Samples done in this phase, and samples it has; they grow with the steps. */
-  samples: number
-  totalSamples: number
-  /** Mean loss of the latest batches. */
-  loss: number
-}
-
-export interface EpochResult {
-  /** Counted from 1. */
-  epoch: number
-  loss: number
-  /** Correct predictions, in percent, on what the objective trained on. */
-  accuracy: number
-  learningRate: number
-}
-
-/** Decides when a checkpoint is due, and writes it. */
-export interface Checkpointer<Cursor> {
-  /** Milliseconds until the next one is due; training pauses for it within one batch. */
-  dueIn(): number
-  save(cursor: Cursor, scores: Floats | undefined): Promise<void>
-}
-
-export interface TrainHooks {
-  /** Stops within one batch; the loop saves a checkpoint and rejects with the signal's reason. */
-  signal?: AbortSignal | undefined
-  onProgress?: ((progress: TrainProgress) => void) | undefined
-  onEpoch?: ((result: EpochResult) => void) | undefined
-  /** Told in one sentence when training goes nowhere. */
-  onWarning?: ((message: string) => void) | undefined
-  checkpoint?: Checkpointer<TrainCursor> | undefined
-  /** Where to go on, on a network whose weights and moments are as they were there. Default: at the beginning. */
-  start?: TrainCursor | undefined
-}
 
 /** Node fires timers at once that are set for longer. */
 const LONGEST_TIMER = 2 ** 31 - 1
-
-export const FIRST_STEP: TrainCursor = Object.freeze({
-  epoch: 0,
-  step: 0,
-  loss: 0,
-  correct: 0,
-  samples: 0,
-  aboveChance: false,
-  last: null,
-})
 
 /** Trains from `start` to the end of the plan. The moments are used as they are: reset them before a first start. */
 export async function trainingLoop(

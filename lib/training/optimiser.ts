@@ -1,7 +1,7 @@
 /** Which optimiser takes the steps, as plain data that the native loop executes. */
 import { z } from 'zod'
-import { fraction, fractionBetween } from '../numbers.js'
-import { parse, shorthand, strict, variants } from '../schemas.js'
+import { fraction, fractionBetween } from '../base/numbers.js'
+import { parse, shorthand, strict, variants } from '../base/schemas.js'
 import type { LearningRateSchedule } from './schedules.js'
 
 /** Stochastic gradient descent with momentum. Decay is added to the gradient, as in PyTorch. */

@@ -1,7 +1,7 @@
 /** What changes over a training phase as a pure function of progress: the learning rate, the ramp of ε, and what follows it. */
 import { z } from 'zod'
-import { fraction, fractionBetween } from '../numbers.js'
-import { shorthand, strict, variants } from '../schemas.js'
+import { fraction, fractionBetween } from '../base/numbers.js'
+import { shorthand, strict, variants } from '../base/schemas.js'
 
 export type LearningRateSchedule =
   /** Times `factor` after each of these fractions of the epochs. */

@@ -1,10 +1,11 @@
 /** The settings of training as options and recipes give them: schemas, and the defaults that depend on the network. */
+
 import { z } from 'zod'
-import type { Network } from '../networks/network.js'
-import { fraction, show } from '../numbers.js'
-import { choice, integer, strict } from '../schemas.js'
-import type { TrainingPlan } from './loop.js'
+import { fraction, show } from '../base/numbers.js'
+import { batchSizeSchema, choice, integer, strict } from '../base/schemas.js'
+import type { Network } from '../models/network.js'
 import { optimiserSchema } from './optimiser.js'
+import type { TrainingPlan } from './plan.js'
 
 /** Random crops of the image padded by 4 pixels, and flips. */
 const STANDARD = Object.freeze({ pad: 4, flip: true })
@@ -15,18 +16,6 @@ const augmentSchema = z
     error: (issue) => `expected "standard", "none" or { pad, flip }, received ${show(issue.input)}`,
   })
   .default('standard')
-
-/** The largest that the native engine takes. */
-const LIMITS = { learningRate: 1e6, batchSize: 2 ** 24 }
-
-export const learningRateSchema = fraction.refine((rate) => rate > 0 && rate <= LIMITS.learningRate, {
-  error: (issue) =>
-    `must be greater than 0 and at most ${LIMITS.learningRate}, received ${show(issue.input)}`,
-})
-
-export const batchSizeSchema = integer(1).max(LIMITS.batchSize, {
-  error: (issue) => `must be at most ${LIMITS.batchSize}, received ${show(issue.input)}`,
-})
 
 export const epochsSchema = integer(1)
 

@@ -1,22 +1,18 @@
 /** Training as users call it: `train(network, data, { objective, epochs })`. */
+
+import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import { invalid } from '../base/errors.js'
+import { learningRateSchema, parse, strict } from '../base/schemas.js'
 import type { Dataset } from '../data/dataset.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
-import { defaultOptimiser } from '../networks/index.js'
-import type { Network } from '../networks/network.js'
+import type { Network } from '../models/network.js'
 import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
-import { parse, strict } from '../schemas.js'
-import { type EpochResult, FIRST_STEP, type TrainHooks, trainingLoop } from './loop.js'
+import { defaultOptimiser } from './defaults.js'
+import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
+import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
 import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import {
-  epochsSchema,
-  learningRateSchema,
-  rampEpochsSchema,
-  resolveSettings,
-  settingsShape,
-} from './settings.js'
+import { epochsSchema, rampEpochsSchema, resolveSettings, settingsShape } from './settings.js'
 
 const schema = strict({
   ...settingsShape,

@@ -1,7 +1,8 @@
 /** Training that goes nowhere, said in one sentence with what to do about it: divergence, collapse, too long a ramp. */
-import { CoppiceError } from '../errors.js'
-import { formatPixels } from '../numbers.js'
-import type { EpochResult, TrainCursor, TrainHooks, TrainingPlan } from './loop.js'
+
+import { CoppiceError } from '../base/errors.js'
+import { formatPixels } from '../base/numbers.js'
+import type { EpochResult, TrainCursor, TrainHooks, TrainingPlan } from './plan.js'
 import { rampFactor } from './schedules.js'
 
 /** The native loop stops at a loss that is not finite, without knowing of epochs and optimisers. */

@@ -1,6 +1,6 @@
 /** CROWN whose lower slopes, in the margins' pass, are optimised by gradient for each image. (Xu et al., 2021) */
 import { z } from 'zod'
-import { integer, strict } from '../schemas.js'
+import { integer, strict } from '../base/schemas.js'
 import { boundShape, type VerifierKind } from './verifier.js'
 
 export const iterationsSchema = integer(1).default(20)

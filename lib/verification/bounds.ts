@@ -1,12 +1,12 @@
 /** Bounds as numbers: of every value of a node, or of the margins between logits, for images given as pixels. */
 import { z } from 'zod'
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats, NativeBounds } from '../../bindings/native.js'
-import { invalid } from '../errors.js'
-import { settle } from '../jobs.js'
-import type { Network } from '../networks/network.js'
-import { fractionBetween } from '../numbers.js'
-import { parse, strict } from '../schemas.js'
+import { invalid } from '../base/errors.js'
+import { fractionBetween } from '../base/numbers.js'
+import { parse, strict } from '../base/schemas.js'
+import type { Network } from '../models/network.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from './index.js'
 
 export interface BoundsOptions {

@@ -4,9 +4,9 @@
  */
 import { z } from 'zod'
 import type { BoundMethod } from '../../bindings/native.js'
-import { parseAttack } from '../evaluation/attack.js'
-import { show } from '../numbers.js'
-import { choice, strict } from '../schemas.js'
+import { parseAttack } from '../attacks/attack.js'
+import { show } from '../base/numbers.js'
+import { choice, strict } from '../base/schemas.js'
 import { iterationsSchema } from './alphaCrown.js'
 import { type BoundOptions, type BoundVerifier, boundShape } from './verifier.js'
 

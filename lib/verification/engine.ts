@@ -1,10 +1,11 @@
 /** What verification asks of the native side: predictions, with or without an attack, and margins. */
+
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, VerifyResult } from '../../bindings/native.js'
+import type { Attack } from '../attacks/attack.js'
 import type { Dataset } from '../data/dataset.js'
-import type { Attack } from '../evaluation/attack.js'
-import { settle } from '../jobs.js'
-import { defaultPrecision, type Network } from '../networks/network.js'
+import { defaultPrecision, type Network } from '../models/network.js'
 import type { BoundVerifier } from './verifier.js'
 
 /** Each call treats the given images as one batch. */

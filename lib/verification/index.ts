@@ -1,7 +1,7 @@
 /** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
 import type { z } from 'zod'
 import type { Device } from '../../bindings/native.js'
-import { parse, shorthand, variants } from '../schemas.js'
+import { parse, shorthand, variants } from '../base/schemas.js'
 import { alphaCrownKind } from './alphaCrown.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
 import { crownKind } from './crown.js'

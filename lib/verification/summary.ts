@@ -1,6 +1,6 @@
 /** The figures of a verification: verified robust accuracy (VRA) and what goes with it, with intervals. */
 import { inspect } from 'node:util'
-import { type Proportion, proportion } from '../evaluation/wilson.js'
+import { type Proportion, proportion } from '../base/wilson.js'
 import type { Verifier } from './index.js'
 import type { ImageVerdict, Verdict, VerifiedOutcomes } from './verdict.js'
 

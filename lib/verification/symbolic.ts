@@ -3,7 +3,7 @@
  * equal to Fast-Lin, DeepZ and the dual of Wong and Kolter)
  */
 import { z } from 'zod'
-import { strict } from '../schemas.js'
+import { strict } from '../base/schemas.js'
 import { boundShape, type VerifierKind } from './verifier.js'
 
 const schema = strict({ kind: z.literal('symbolic'), ...boundShape })

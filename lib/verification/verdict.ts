@@ -1,7 +1,8 @@
 /** What is known of one image, and the one rule about it: verified ⇒ not broken by any attack ⇒ correct. */
-import { CoppiceError } from '../errors.js'
-import { type Attack, attackName } from '../evaluation/attack.js'
-import { formatPixels } from '../numbers.js'
+
+import { type Attack, attackName } from '../attacks/attack.js'
+import { CoppiceError } from '../base/errors.js'
+import { formatPixels } from '../base/numbers.js'
 
 /**
  * `verified`: proved right in the whole box. `broken`: right, but an attack found an image in the box that is not.

@@ -1,7 +1,7 @@
 /** What every verifier on bounds must offer, and the options they share. */
 import { z } from 'zod'
 import type { BoundMethod } from '../../bindings/native.js'
-import { byteSize } from '../numbers.js'
+import { byteSize } from '../base/numbers.js'
 
 /** Options of every verifier. */
 export interface BoundOptions {

@@ -1,16 +1,23 @@
 /** Verified robust accuracy (VRA): for how many images it is proved that nothing in the box fools the network. */
+
+import { type Attack, attackName, attackSchema, attackWithin } from '../attacks/attack.js'
+import { invalid } from '../base/errors.js'
+import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { integer, parse, strict } from '../base/schemas.js'
 import type { Dataset } from '../data/dataset.js'
-import { invalid } from '../errors.js'
-import { type Attack, attackName, attackSchema, attackWithin } from '../evaluation/attack.js'
-import type { Evaluation } from '../evaluation/evaluate.js'
-import type { Network } from '../networks/network.js'
-import { formatPixels, fractionBetween } from '../numbers.js'
-import { integer, parse, strict } from '../schemas.js'
+import type { Network } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
 import { type Engine, nativeEngine } from './engine.js'
 import { defaultBatchSize, stepsOf, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
 import { summarise, type Verification } from './summary.js'
-import { type ImageVerdict, knownOf, type Measured, measuredBy, requireAgreement } from './verdict.js'
+import {
+  type ImageVerdict,
+  knownOf,
+  type Measured,
+  measuredBy,
+  type Outcomes,
+  requireAgreement,
+} from './verdict.js'
 
 export interface VerifyOptions {
   /** How: a name such as `crown`, or what `verifier()` gives. Default `symbolic`, the paper's. */
@@ -25,7 +32,7 @@ export interface VerifyOptions {
    */
   attack?: Attack | undefined
   /** An evaluation of the same images in full precision: what it found need not be found again, and is held against the proofs. */
-  evaluation?: Evaluation | undefined
+  evaluation?: { attack?: Attack; perSample: Outcomes } | undefined
   /** Images at once; default on the CPU 8 to 256, by the verifier, on a GPU more. Memory is bounded by the verifier's `memory`, whatever this is. */
   batchSize?: number | undefined
   /** Key of the attack's random starts; default 0. */

@@ -1,8 +1,8 @@
 // Calls every entry point of the addon with wrong types, shapes, values and handles: fuzz.mjs CALLS SEED
 // Each call must return, or fail with a CoppiceError (or with what a hostile getter threw). Prints a JSON summary.
 import { addon } from '../../dist/bindings/load.js'
-import { CoppiceError } from '../../dist/lib/errors.js'
-import { randomStream } from '../../dist/lib/hash.js'
+import { CoppiceError } from '../../dist/lib/base/errors.js'
+import { randomStream } from '../../dist/lib/base/hash.js'
 import { parseSpec } from '../../dist/lib/networks/parse.js'
 
 const [calls, seed] = process.argv.slice(2).map(Number)

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { packageFolder } from '../../lib/version.js'
+import { packageFolder } from '../../lib/base/version.js'
 
 export const compiled = join(packageFolder, 'dist')
 export const built = join(packageFolder, 'build', 'Release')

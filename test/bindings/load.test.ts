@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BuiltAgainst } from '../../bindings/libtorch.js'
 import { loadBinding } from '../../bindings/load.js'
-import { CoppiceError } from '../../lib/errors.js'
+import { CoppiceError } from '../../lib/base/errors.js'
 import { built, canLoad, fakeTorch, runNode, temporaryFolder, writeFiles } from './folders.js'
 
 let folder = ''

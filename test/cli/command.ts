@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageFolder } from '../../lib/version.js'
+import { packageFolder } from '../../lib/base/version.js'
 
 export const commandFile = join(packageFolder, 'dist', 'lib', 'cli', 'main.js')
 if (!existsSync(commandFile)) throw new Error(`${commandFile} is missing: run npm run build:ts`)

@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadNetwork } from '../../lib/networks/network.js'
+import { loadNetwork } from '../../lib/models/network.js'
+import { bytesOf, dictionary, legacyFile, none, storage, tensor } from '../formats/torch/torchFiles.js'
 import { temporaryFolder } from '../helpers.js'
-import { bytesOf, dictionary, legacyFile, none, storage, tensor } from '../torch/torchFiles.js'
 import { coppice } from './command.js'
 
 const fixture = join(__dirname, '../fixtures/torch/checkpoint.pth')

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { hash32 } from '../../lib/hash.js'
+import { hash32 } from '../../lib/base/hash.js'
 import { temporaryFolder } from '../helpers.js'
 import { coppice, startCoppice } from './command.js'
 

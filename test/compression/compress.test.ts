@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { settle } from '../../bindings/jobs.js'
 import {
   type CompressCursor,
   type CompressOptions,
@@ -6,8 +7,8 @@ import {
   compress,
 } from '../../lib/compression/compress.js'
 import type { Dataset } from '../../lib/data/dataset.js'
-import { settle } from '../../lib/jobs.js'
-import { Network, type NetworkState } from '../../lib/networks/network.js'
+import { Network } from '../../lib/models/network.js'
+import type { NetworkState } from '../../lib/models/state.js'
 import { adversarial, natural } from '../../lib/objectives/index.js'
 import { train } from '../../lib/training/train.js'
 import { tinyImages, tinySpec } from '../helpers.js'

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { hash32 } from '../../lib/base/hash.js'
 import {
   CIFAR10_BINARY,
   CIFAR10_CLASSES,
@@ -10,9 +11,8 @@ import {
   type Cifar10Version,
   readCifar10,
 } from '../../lib/data/cifar10.js'
-import { hash32 } from '../../lib/hash.js'
+import { pickle } from '../files/pickles.js'
 import { temporaryFolder } from '../helpers.js'
-import { pickle } from './pickles.js'
 
 const archives = resolve('../shared/data/cifar10')
 const missing = existsSync(archives) ? '' : ' (skipped: ../shared/data is not here)'

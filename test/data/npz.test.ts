@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ZipOptions, zipSync } from 'fflate'
 import { describe, expect, it } from 'vitest'
+import { hash32 } from '../../lib/base/hash.js'
 import { labelledImages } from '../../lib/data/images.js'
 import { imageSet } from '../../lib/data/index.js'
 import { readNpz } from '../../lib/data/npz.js'
 import { writeNpz } from '../../lib/data/writeNpz.js'
-import { hash32 } from '../../lib/hash.js'
 import { temporaryFolder } from '../helpers.js'
 
 interface Npy {

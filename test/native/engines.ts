@@ -1,7 +1,7 @@
 /** Networks, masks and requests for tests of inference engines on CUDA. */
 import { addon } from '../../bindings/load.js'
 import type { CompileRequest, Device, EngineType, NativeNetwork } from '../../bindings/native.js'
-import { hash32 } from '../../lib/hash.js'
+import { hash32 } from '../../lib/base/hash.js'
 import { parseSpec } from '../../lib/networks/parse.js'
 
 /**

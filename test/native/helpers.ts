@@ -8,7 +8,7 @@ import type {
   ParameterType,
   TrainRequest,
 } from '../../bindings/native.js'
-import { hash32 } from '../../lib/hash.js'
+import { hash32 } from '../../lib/base/hash.js'
 import { everyOperation } from '../parity/everyOperation.js'
 
 export const attack: NativeAttack = { epsilon: 0.05, stepSize: 0.02, steps: 4, restarts: 1, start: 'uniform' }

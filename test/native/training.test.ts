@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { addon } from '../../bindings/load.js'
 import type { NativeObjective } from '../../bindings/native.js'
-import { hash32 } from '../../lib/hash.js'
+import { hash32 } from '../../lib/base/hash.js'
 import { parseSpec } from '../../lib/networks/parse.js'
 import { attack, dataset, images, network, request } from './helpers.js'
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { describeNetwork } from '../../lib/networks/describe.js'
-import { defaultOptimiser, networkNames, networkSpec } from '../../lib/networks/index.js'
+import { networkNames, networkSpec } from '../../lib/networks/index.js'
 import { parseSpec } from '../../lib/networks/parse.js'
 import { classCount } from '../../lib/networks/shapes.js'
 import { elements } from '../../lib/networks/tensors.js'
+import { defaultOptimiser } from '../../lib/training/defaults.js'
 
 const count = (name: string, options = {}) => describeNetwork(networkSpec(name, options))
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CoppiceError } from '../../lib/errors.js'
+import { CoppiceError } from '../../lib/base/errors.js'
 import { describeNetwork } from '../../lib/networks/describe.js'
 import { parseSpec } from '../../lib/networks/parse.js'
 import { nodeShapes } from '../../lib/networks/shapes.js'

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parse } from '../../lib/base/schemas.js'
 import {
   adversarial,
   describeObjective,
@@ -8,7 +9,6 @@ import {
   sameObjective,
   trades,
 } from '../../lib/objectives/index.js'
-import { parse } from '../../lib/schemas.js'
 
 describe('objectives', () => {
   it("default to the paper's attack", () => {

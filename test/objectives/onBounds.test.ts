@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parse } from '../../lib/base/schemas.js'
 import {
   crownIbp,
   defaultRampEpochs,
@@ -14,7 +15,6 @@ import {
   type PhaseStep,
   sameObjective,
 } from '../../lib/objectives/index.js'
-import { parse } from '../../lib/schemas.js'
 import { afterRampFactor, rampFactor } from '../../lib/training/schedules.js'
 
 /** A step of a phase with these epochs and this ramp, ten steps an epoch. */

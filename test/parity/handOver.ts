@@ -1,9 +1,9 @@
 /** Hands one network and one batch to PyTorch (reference.py) and to Coppice, for comparison. */
 import { addon } from '../../bindings/load.js'
 import type { Floats, NativeNetwork, NativeOptimiser, ParameterType } from '../../bindings/native.js'
-import { hash32 } from '../../lib/hash.js'
+import { hash32 } from '../../lib/base/hash.js'
+import { type FileTensor, readSafetensors, writeSafetensors } from '../../lib/files/safetensors.js'
 import type { NetworkSpec } from '../../lib/networks/spec.js'
-import { type FileTensor, readSafetensors, writeSafetensors } from '../../lib/runs/safetensors.js'
 
 export const settings = {
   attack: { epsilon: 8 / 255, stepSize: 2 / 255, steps: 10 },

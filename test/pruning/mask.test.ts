@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CoppiceError } from '../../lib/errors.js'
+import { CoppiceError } from '../../lib/base/errors.js'
 import { type PruneRequest, pruneMask } from '../../lib/pruning/mask.js'
 import {
   conv,

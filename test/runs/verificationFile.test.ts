@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { pgd } from '../../lib/evaluation/attack.js'
+import { pgd } from '../../lib/attacks/attack.js'
 import { VerificationFile, type VerificationHeader } from '../../lib/runs/verificationFile.js'
 import { verifier } from '../../lib/verification/index.js'
 import type { ImageVerdict } from '../../lib/verification/verdict.js'

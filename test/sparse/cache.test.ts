@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Network } from '../../lib/networks/network.js'
+import { Network } from '../../lib/models/network.js'
 import { cacheFolder, cachePath } from '../../lib/sparse/cache.js'
 import { compile } from '../../lib/sparse/compile.js'
 import { temporaryFolder, tinySpec } from '../helpers.js'

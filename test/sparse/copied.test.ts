@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Network } from '../../lib/networks/network.js'
+import { Network } from '../../lib/models/network.js'
 import { compile } from '../../lib/sparse/compile.js'
 import { tinySpec } from '../helpers.js'
 import { maskAtRandom, noise } from './networks.js'

@@ -1,7 +1,8 @@
 /** Networks with random weights and masks for inference engines, and what their logits are held against. */
-import { hash32, randomStream } from '../../lib/hash.js'
-import { settle } from '../../lib/jobs.js'
-import { Network } from '../../lib/networks/network.js'
+
+import { settle } from '../../bindings/jobs.js'
+import { hash32, randomStream } from '../../lib/base/hash.js'
+import { Network } from '../../lib/models/network.js'
 import { type NetworkSpecInput, parseSpec } from '../../lib/networks/parse.js'
 import type { NetworkSpec } from '../../lib/networks/spec.js'
 import { type CompileOptions, compile } from '../../lib/sparse/compile.js'

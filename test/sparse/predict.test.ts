@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { Network } from '../../lib/models/network.js'
 import { networkSpec } from '../../lib/networks/index.js'
-import { Network } from '../../lib/networks/network.js'
 import { structureNames } from '../../lib/pruning/structures.js'
 import { predictSpeedup } from '../../lib/sparse/predict.js'
 import { temporaryFolder, tinySpec } from '../helpers.js'

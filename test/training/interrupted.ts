@@ -1,9 +1,11 @@
 /** Training that is stopped after every step, and taken up each time by another network. */
+
 import { expect } from 'vitest'
+import { settle } from '../../bindings/jobs.js'
 import type { Dataset } from '../../lib/data/dataset.js'
-import { settle } from '../../lib/jobs.js'
-import { Network, type NetworkState } from '../../lib/networks/network.js'
-import type { TrainCursor } from '../../lib/training/loop.js'
+import { Network } from '../../lib/models/network.js'
+import type { NetworkState } from '../../lib/models/state.js'
+import type { TrainCursor } from '../../lib/training/plan.js'
 import { type TrainOptions, type TrainSummary, train } from '../../lib/training/train.js'
 
 export async function trainInterrupted(

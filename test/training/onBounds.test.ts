@@ -3,7 +3,7 @@ import { addon } from '../../bindings/load.js'
 import type { BoundMethod, TrainRequest } from '../../bindings/native.js'
 import { compress } from '../../lib/compression/compress.js'
 import type { Dataset } from '../../lib/data/dataset.js'
-import { Network } from '../../lib/networks/network.js'
+import { Network } from '../../lib/models/network.js'
 import { parseSpec } from '../../lib/networks/parse.js'
 import type { NetworkSpec } from '../../lib/networks/spec.js'
 import {

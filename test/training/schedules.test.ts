@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parse } from '../../lib/schemas.js'
+import { parse } from '../../lib/base/schemas.js'
 import { adam, optimiserSchema, sgd } from '../../lib/training/optimiser.js'
 import {
   afterRampFactor,

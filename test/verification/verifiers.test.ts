@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseBytes } from '../../lib/numbers.js'
+import { parseBytes } from '../../lib/base/numbers.js'
 import {
   describeVerifier,
   stepsOf,

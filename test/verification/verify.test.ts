@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Attack, pgd } from '../../lib/evaluation/attack.js'
+import { type Attack, pgd } from '../../lib/attacks/attack.js'
 import type { Evaluation } from '../../lib/evaluation/evaluate.js'
 import type { Engine } from '../../lib/verification/engine.js'
 import type { Verifier } from '../../lib/verification/index.js'

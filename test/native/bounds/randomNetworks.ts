@@ -1,5 +1,5 @@
 /** Small random networks of all operations in all orders, with random numbers, images and boxes. */
-import { randomStream } from '../../../lib/hash.js'
+import { randomStream } from '../../../lib/base/hash.js'
 import { type NetworkSpecInput, parseSpec } from '../../../lib/networks/parse.js'
 import { nodeShapes } from '../../../lib/networks/shapes.js'
 import { IMAGE, type ImageShape, type NodeSpec } from '../../../lib/networks/spec.js'

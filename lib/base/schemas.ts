@@ -1,0 +1,86 @@
+/**
+ * How values from outside (options, recipes, specs) become typed ones: zod schemas whose errors are one readable
+ * line that names the place, and suggest the nearest known word for a mistyped one.
+ */
+import { z } from 'zod'
+import { invalid } from './errors.js'
+import { didYouMean, fraction, show } from './numbers.js'
+
+/** An object of exactly these keys; an unknown one is an error that suggests the nearest. */
+export const strict = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') return unknownKey(issue.keys, Object.keys(shape))
+      return issue.code === 'invalid_type' ? `expected an object, received ${show(issue.input)}` : undefined
+    },
+  })
+
+/** One of these words; another is an error that suggests the nearest. */
+export const choice = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names, { error: (issue) => unknownChoice(issue.input, names) })
+
+type Variants = readonly [z.core.$ZodTypeDiscriminable, ...z.core.$ZodTypeDiscriminable[]]
+
+/** One of several objects told apart by the key `tag`; an unknown tag suggests the nearest. */
+export const variants = <const Tag extends string, const Options extends Variants>(
+  tag: Tag,
+  options: Options,
+) => {
+  const names = options.flatMap((option) => [...(option._zod.propValues[tag] ?? [])].map(String))
+  return z.discriminatedUnion(tag, options, {
+    error: (issue) => {
+      const input: unknown = issue.input
+      if (typeof input !== 'object' || input === null) return `expected an object, received ${show(input)}`
+      return unknownChoice((input as Record<string, unknown>)[tag], names)
+    },
+  })
+}
+
+/** Lets a word stand for the object with that `kind` and all its defaults: `cosine` for `{ kind: 'cosine' }`. */
+export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (typeof value === 'string' ? { kind: value } : value), schema)
+
+/** An integer of at least `low`. */
+export const integer = (low: number) =>
+  z.int({ error: (issue) => `expected a whole number, received ${show(issue.input)}` }).min(low, {
+    error: (issue) => `must be at least ${low}, received ${show(issue.input)}`,
+  })
+
+/** The largest that the native engine takes. */
+const LIMITS = { learningRate: 1e6, batchSize: 2 ** 24 }
+
+export const learningRateSchema = fraction.refine((rate) => rate > 0 && rate <= LIMITS.learningRate, {
+  error: (issue) =>
+    `must be greater than 0 and at most ${LIMITS.learningRate}, received ${show(issue.input)}`,
+})
+
+export const batchSizeSchema = integer(1).max(LIMITS.batchSize, {
+  error: (issue) => `must be at most ${LIMITS.batchSize}, received ${show(issue.input)}`,
+})
+
+/** Parses `value`, or throws a `CoppiceError` whose message starts with `what` and names the place in it. */
+export const parse = <Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.output<Schema> => {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const { issues } = result.error
+  // A mistyped key is also a missing one; the typo is what to tell.
+  const first = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
+  if (first === undefined) throw invalid(`${what} is not valid`, result.error)
+  const place = first.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
+  const more = issues.length === 1 ? '' : ` (and ${issues.length - 1} more)`
+  throw invalid(`${what}${place}: ${first.message}${more}`, result.error)
+}
+
+const unknownKey = (keys: readonly string[], known: readonly string[]): string => {
+  const [key = ''] = keys
+  return `unknown key "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`
+}
+
+const unknownChoice = (value: unknown, names: readonly string[]): string => {
+  const hint = typeof value === 'string' ? didYouMean(value, names) : ''
+  return `expected one of ${names.join(', ')}; received ${show(value)}${hint}`
+}

@@ -1,0 +1,136 @@
+/**
+ * Keeps two processes out of one run directory. The lock names its holder, so that one left behind by a killed process
+ * is recognised: on the same machine by process number and start time, elsewhere by a heartbeat that stopped.
+ */
+import { readFileSync, readlinkSync } from 'node:fs'
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { CoppiceError } from '../base/errors.js'
+import { fileError } from './files.js'
+
+interface Holder {
+  pid: number
+  /** Ticks since boot at which the process started: a reused process number has another. */
+  started: string
+  /** Boot and process namespace; process numbers mean nothing elsewhere. */
+  place: string
+  host: string
+}
+
+export interface Lock {
+  release(): Promise<void>
+}
+
+const HEARTBEAT_MS = 10_000
+/** A holder elsewhere that has not been heard of for so long is taken for dead. */
+const SILENCE_MS = 60_000
+
+/** Takes the lock file at `path`. @throws CoppiceError `ERR_FILE` if another process has it */
+export async function takeLock(path: string, run: string): Promise<Lock> {
+  const mine = `${path}.${process.pid}`
+  const text = JSON.stringify(thisProcess())
+  try {
+    // A link appears with its content, all at once, and fails where a lock is.
+    await writeFile(mine, text)
+    while (!(await tryLink(mine, path))) await removeStale(path, run, mine)
+  } catch (error) {
+    throw fileError('cannot lock', path, error)
+  } finally {
+    await rm(mine, { force: true })
+  }
+  const heartbeat = setInterval(() => {
+    const now = new Date()
+    utimes(path, now, now).catch(() => undefined)
+  }, HEARTBEAT_MS)
+  heartbeat.unref()
+  return {
+    release: async () => {
+      clearInterval(heartbeat)
+      await rm(path, { force: true })
+    },
+  }
+}
+
+const tryLink = async (from: string, to: string): Promise<boolean> => {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Removes a lock whose holder is dead; throws if it lives. */
+const removeStale = async (path: string, run: string, mine: string): Promise<void> => {
+  const holder = await readHolder(path)
+  if (holder === 'gone') return
+  if (holder !== 'damaged' && !(await isDead(holder, path, mine))) {
+    throw new CoppiceError(
+      'ERR_FILE',
+      `${run} is in use by process ${holder.pid} on ${holder.host}; wait for it, or stop it and resume`,
+    )
+  }
+  // Whoever renames first has it; what was renamed must still be the stale one.
+  const aside = `${mine}.stale`
+  await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+  const moved = await readHolder(aside)
+  if (moved !== 'gone' && JSON.stringify(moved) !== JSON.stringify(holder)) await tryLink(aside, path)
+  await rm(aside, { force: true })
+}
+
+const readHolder = async (path: string): Promise<Holder | 'gone' | 'damaged'> => {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'gone'
+    throw error
+  }
+  try {
+    return JSON.parse(text) as Holder
+  } catch {
+    return 'damaged'
+  }
+}
+
+const isDead = async (holder: Holder, path: string, mine: string): Promise<boolean> => {
+  if (holder.place === thisProcess().place) return startOf(holder.pid) !== holder.started
+  // Both times are the file system's own, so clocks of different machines do not matter.
+  const now = new Date()
+  await utimes(mine, now, now)
+  const silence = (await stat(mine)).mtimeMs - (await stat(path)).mtimeMs
+  return silence > SILENCE_MS
+}
+
+const thisProcess = (): Holder => ({
+  pid: process.pid,
+  started: startOf(process.pid) ?? '',
+  place: `${read('/proc/sys/kernel/random/boot_id')} ${namespace()}`,
+  host: hostname(),
+})
+
+/** Start time of a running process (field 22 of its stat; the name in field 2 may hold spaces). */
+const startOf = (pid: number): string | undefined => {
+  const text = read(`/proc/${pid}/stat`)
+  const state = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return state[0] === undefined || state[0] === 'Z' ? undefined : state[19]
+}
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+const namespace = (): string => {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * A recipe: everything that determines a run, as a file a person writes. Reading it fills in the defaults; what
+ * depends on the network and the data is filled in by `resolveRecipe`, and the result is what the run records.
+ */
+
+import { z } from 'zod'
+import type { Device } from '../../bindings/native.js'
+import { attackSchema, parseAttack } from '../attacks/attack.js'
+import { fractionBetween, show } from '../base/numbers.js'
+import {
+  batchSizeSchema,
+  choice,
+  integer,
+  learningRateSchema,
+  parse,
+  strict,
+  variants,
+} from '../base/schemas.js'
+import { networkOptionsSchema } from '../networks/options.js'
+import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
+import { pruneShape } from '../pruning/settings.js'
+import { scheduleSchema } from '../training/schedules.js'
+import { rampEpochsSchema, settingsShape } from '../training/settings.js'
+import { verifierSchema } from '../verification/index.js'
+
+const { seed, ...trainingShape } = settingsShape
+const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
+
+/** A word that stands for an object: `vgg16` for `{ name: vgg16 }`. */
+const named = <Schema extends z.ZodType>(key: string, schema: Schema) =>
+  z.preprocess((value) => (typeof value === 'string' ? { [key]: value } : value), schema)
+
+const counts = {
+  /** The first so many training and test images; default all. */
+  train: integer(1).optional(),
+  test: integer(1).optional(),
+  /** Images of the training set that are kept from training, to choose by. */
+  validation: integer(0).default(0),
+}
+
+const dataSchema = named(
+  'set',
+  variants('set', [
+    strict({ set: z.literal('builtin'), ...counts, seed: integer(0).default(0) }),
+    strict({ set: z.literal('cifar10'), folder: path.optional(), ...counts }),
+    strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts }),
+  ]),
+)
+
+const networkSchema = named(
+  'name',
+  strict({
+    /** One of the known networks … */
+    name: z.string().optional(),
+    scale: networkOptionsSchema.shape.scale.unwrap().optional(),
+    classes: networkOptionsSchema.shape.classes.unwrap().optional(),
+    input: networkOptionsSchema.shape.input.unwrap().optional(),
+    normalize: networkOptionsSchema.shape.normalize.unwrap().optional(),
+    /** … or a JSON file with a spec, or the spec itself. */
+    file: path.optional(),
+    spec: z.unknown().optional(),
+  }),
+)
+
+const pretrainSchema = strict({
+  ...trainingShape,
+  objective: objectiveSchema.optional(),
+  /** A model to start from, instead of fresh weights. */
+  from: path.optional(),
+  /** Default 100, or 0 with `from`. */
+  epochs: integer(0).optional(),
+  learningRate: learningRateSchema.optional(),
+  schedule: scheduleSchema.optional(),
+  /** Default: what the objective needs. */
+  rampEpochs: rampEpochsSchema.optional(),
+})
+
+const pruneSchema = strict({
+  ...pruneShape,
+  /** Default: those of pre-training. */
+  optimiser: trainingShape.optimiser,
+  batchSize: batchSizeSchema.optional(),
+  precision: trainingShape.precision,
+  augment: trainingShape.augment.unwrap().optional(),
+  /** `milestones` keeps a checkpoint at each milestone, `steps` at each pruning step. */
+  keep: choice(['milestones', 'steps']).default('milestones'),
+})
+
+const branchNames = choice(['none', 'matched', ...objectiveNames])
+
+/** A way of fine-tuning: none at all, matched to pre-training, or an objective by name or in full. */
+const branchSchema = z.unknown().transform((value, context): 'none' | 'natural' | 'matched' | Objective => {
+  const word = typeof value === 'string' ? branchNames.safeParse(value) : undefined
+  if (word?.success && ['none', 'natural', 'matched'].includes(word.data)) {
+    return word.data as 'none' | 'natural' | 'matched'
+  }
+  const parsed = word?.success === false ? word : objectiveSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const { message, path: place } of parsed.error.issues) {
+    context.addIssue({ code: 'custom', message, path: [...place] })
+  }
+  return z.NEVER
+})
+
+const finetuneSchema = z
+  .preprocess(
+    (value) => (Array.isArray(value) ? value : [value]),
+    z.array(branchSchema).min(1, 'needs at least one of none, natural, matched'),
+  )
+  .default(['matched'])
+
+/** How the networks of a run are verified: `symbolic`, a list of verifiers, `none`, or with its ε and images. */
+const verifySchema = z.preprocess(
+  (value) => (typeof value === 'string' || Array.isArray(value) ? { verifiers: value } : value),
+  strict({
+    /** Each gives a column of its own; the one named VRA is that of `symbolic`. */
+    verifiers: z
+      .preprocess(
+        (value) => (value === 'none' ? [] : Array.isArray(value) ? value : [value]),
+        z.array(verifierSchema),
+      )
+      .prefault('symbolic'),
+    /** Default: that of the objective if it is on bounds, else that of the attack. */
+    epsilon: fractionBetween(0, 1).optional(),
+    /** The first so many of the evaluated images; default all of them. */
+    images: integer(1).optional(),
+  }),
+)
+
+const evaluateSchema = strict({
+  attack: z
+    .preprocess((value) => (typeof value === 'string' ? parseAttack(value) : value), attackSchema)
+    .optional(),
+  /** The first so many test images; default all. */
+  images: integer(1).optional(),
+  batchSize: batchSizeSchema.default(250),
+  precision: choice(['fp32', 'bf16', 'fp64']).default('fp32'),
+  /** Default: `symbolic` where the objective is on bounds, else nothing. */
+  verify: verifySchema.optional(),
+})
+
+const recipeSchema = strict({
+  name: z.string().optional(),
+  seed,
+  device: z
+    .custom<Device>((value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value), {
+      error: (issue) => `expected cpu, cuda or cuda:N, received ${show(issue.input)}`,
+    })
+    .default('cpu'),
+  /** CPU threads; default: the cores. */
+  threads: integer(1).optional(),
+  /** Deterministic algorithms on CUDA, slower; the CPU is deterministic anyway. */
+  deterministic: z.boolean('expected true or false').default(false),
+  data: dataSchema,
+  network: networkSchema,
+  pretrain: pretrainSchema,
+  prune: pruneSchema.optional(),
+  finetune: finetuneSchema,
+  evaluate: evaluateSchema.prefault({}),
+})
+
+/** A recipe as written, with the defaults that depend on nothing else. */
+export type Recipe = z.output<typeof recipeSchema>
+export type DataRecipe = Recipe['data']
+
+/** Reads a recipe from plain data. @throws CoppiceError that names the place and suggests the nearest known key */
+export const parseRecipe = (value: unknown): Recipe => parse(recipeSchema, withoutNulls(value), 'recipe')
+
+/** An empty value in YAML is null, and means that the key is not given. */
+const withoutNulls = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutNulls)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([, inner]) => inner !== null)
+  return Object.fromEntries(entries.map(([key, inner]) => [key, withoutNulls(inner)]))
+}

@@ -1,0 +1,234 @@
+/** What a recipe leaves open is decided here, once the data and the network are known; and what identifies a run. */
+
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { resolve as absolute } from 'node:path'
+import { pgd } from '../attacks/attack.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
+import type { TrainingHistory } from '../models/state.js'
+import { networkSpec } from '../networks/index.js'
+import { parseSpec } from '../networks/parse.js'
+import { classCount } from '../networks/shapes.js'
+import type { ImageShape, NetworkSpec } from '../networks/spec.js'
+import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
+import { defaultOptimiser } from '../training/defaults.js'
+import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import { verifier } from '../verification/index.js'
+import type { Recipe } from './recipe.js'
+
+type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNullable<T[Key]> }
+
+/** A recipe with nothing left to default. Itself a recipe: run again, it is the same run. */
+export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' | 'prune' | 'evaluate'> {
+  pretrain: Filled<
+    Omit<Recipe['pretrain'], 'optimiser' | 'schedule'>,
+    'objective' | 'epochs' | 'learningRate' | 'precision' | 'rampEpochs'
+  > &
+    OptimiserChoice
+  prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
+  evaluate: Omit<Filled<Recipe['evaluate'], 'attack' | 'images'>, 'verify'> & { verify?: VerifyPlan }
+}
+
+/** How each network of a run is verified. */
+export type VerifyPlan = Filled<NonNullable<Recipe['evaluate']['verify']>, 'epsilon' | 'images'>
+
+/** What the recipe is to be resolved for. */
+export interface Surroundings {
+  shape: ImageShape
+  classes: number
+  testImages: number
+  /** The model that `pretrain.from` names. */
+  model?: { spec: NetworkSpec; history: TrainingHistory }
+}
+
+/** Turns relative paths into absolute ones, so that a run can be resumed from anywhere. */
+export const withAbsolutePaths = (recipe: Recipe): Recipe => {
+  const { data, network, pretrain } = recipe
+  return {
+    ...recipe,
+    data:
+      data.set === 'cifar10' && data.folder !== undefined
+        ? { ...data, folder: absolute(data.folder) }
+        : data.set === 'npz'
+          ? { ...data, trainFile: absolute(data.trainFile), testFile: absolute(data.testFile) }
+          : data,
+    network: network.file === undefined ? network : { ...network, file: absolute(network.file) },
+    pretrain: pretrain.from === undefined ? pretrain : { ...pretrain, from: absolute(pretrain.from) },
+  }
+}
+
+/** Fills in what depends on data and network. */
+export function resolveRecipe(
+  recipe: Recipe,
+  spec: NetworkSpec,
+  { testImages, model }: Surroundings,
+): ResolvedRecipe {
+  const { pretrain, prune, evaluate, network } = recipe
+  const { verify: written, ...evaluation } = evaluate
+  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
+  const objective = pretrain.objective ?? model?.history.objective ?? natural()
+  const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
+  const training = {
+    optimiser: own.optimiser,
+    batchSize: pretrain.batchSize,
+    precision: pretrain.precision ?? 'fp32',
+    augment: pretrain.augment,
+  }
+  const images = evaluate.images ?? testImages
+  if (images > testImages) {
+    throw invalid(`recipe.evaluate.images: ${images} are asked for, but there are ${testImages} test images`)
+  }
+  const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
+  const verify = resolveVerify(written, objective, attack.epsilon, images)
+  const { prune: _, ...rest } = recipe
+  return {
+    ...rest,
+    name: recipe.name ?? spec.name,
+    network: network.file === undefined ? network : { spec },
+    pretrain: {
+      ...pretrain,
+      ...training,
+      objective,
+      epochs,
+      learningRate: pretrain.learningRate ?? own.learningRate,
+      schedule: pretrain.schedule ?? own.schedule,
+      rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
+    },
+    ...(prune && {
+      prune: {
+        ...prune,
+        optimiser: prune.optimiser ?? training.optimiser,
+        batchSize: prune.batchSize ?? training.batchSize,
+        precision: prune.precision ?? training.precision,
+        augment: prune.augment ?? training.augment,
+      },
+    }),
+    evaluate: { ...evaluation, images, attack, ...(verify && { verify }) },
+  }
+}
+
+/** Networks trained on bounds are verified by `symbolic` unless the recipe says otherwise. */
+const resolveVerify = (
+  written: Recipe['evaluate']['verify'],
+  objective: Objective,
+  attackEpsilon: number,
+  evaluated: number,
+): VerifyPlan | undefined => {
+  const proven = provenEpsilon(objective)
+  if (written === undefined && proven === undefined) return undefined
+  const {
+    verifiers = [verifier('symbolic')],
+    epsilon = proven ?? attackEpsilon,
+    images = evaluated,
+  } = written ?? {}
+  if (images > evaluated) {
+    throw invalid(
+      `recipe.evaluate.verify.images: ${images} are asked for, but only ${evaluated} are evaluated`,
+    )
+  }
+  return { verifiers, epsilon, images }
+}
+
+/** The network that a recipe names, for these images. */
+export async function resolveNetwork(recipe: Recipe, surroundings: Surroundings): Promise<NetworkSpec> {
+  const { network } = recipe
+  const given = (['name', 'file', 'spec'] as const).filter((key) => network[key] !== undefined)
+  if (given.length > 1) throw invalid(`recipe.network: give only one of ${given.join(', ')}`)
+  const spec = await namedOrGiven(recipe, surroundings)
+  if (spec.input.join() !== surroundings.shape.join()) {
+    throw invalid(
+      `recipe.network: "${spec.name}" takes images of ${spec.input.join('×')}, but the data set has ` +
+        `${surroundings.shape.join('×')}`,
+    )
+  }
+  if (classCount(spec) < surroundings.classes) {
+    throw invalid(
+      `recipe.network: "${spec.name}" has ${classCount(spec)} logits, but the data set has ` +
+        `${surroundings.classes} classes`,
+    )
+  }
+  return spec
+}
+
+const namedOrGiven = async (
+  recipe: Recipe,
+  { shape, classes, model }: Surroundings,
+): Promise<NetworkSpec> => {
+  const { name, file, spec, ...options } = recipe.network
+  if (name === undefined) {
+    const [option] = Object.keys(options)
+    if (option !== undefined) throw invalid(`recipe.network.${option}: is only for networks given by name`)
+    if (file !== undefined) return readSpec(file)
+    if (spec !== undefined) return parseSpec(spec)
+    if (model !== undefined) return model.spec
+    throw invalid('recipe.network: name a network, such as vgg16')
+  }
+  // The default normalisation is that of colour photographs.
+  const plain = shape[0] === 3 ? {} : { normalize: false as const }
+  return networkSpec(name, { input: shape, classes, ...plain, ...withoutUndefined(options) })
+}
+
+const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonNullable<T[Key]> } =>
+  Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as {
+    [Key in keyof T]?: NonNullable<T[Key]>
+  }
+
+const readSpec = async (file: string): Promise<NetworkSpec> => {
+  try {
+    return parseSpec(JSON.parse(await readFile(file, 'utf8')))
+  } catch (error) {
+    if (error instanceof CoppiceError) throw invalid(`${file}: ${error.message}`, error)
+    throw new CoppiceError('ERR_FILE', `cannot read the spec ${file}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** One way of fine-tuning after pre-training: a branch of the run. */
+export interface Branch {
+  name: string
+  /** None: prune without fine-tuning. */
+  objective?: Objective
+  /** Whether the objective is that of pre-training. */
+  matched: boolean
+}
+
+/** The branches of a recipe, with names of their own. */
+export const branchesOf = ({ finetune, pretrain }: ResolvedRecipe): Branch[] => {
+  const names = new Map<string, number>()
+  return finetune.map((choice) => {
+    const name = typeof choice === 'string' ? choice : choice.kind
+    const count = (names.get(name) ?? 0) + 1
+    names.set(name, count)
+    const unique = count === 1 ? name : `${name}${count}`
+    if (choice === 'none') return { name: unique, matched: false }
+    const objective = choice === 'matched' ? pretrain.objective : choice === 'natural' ? natural() : choice
+    return { name: unique, objective, matched: sameObjective(objective, pretrain.objective) }
+  })
+}
+
+/**
+ * Hash of what determines a run: the resolved recipe, the network, and the content of the data and of the model it
+ * starts from. Where it runs (device, threads, memory, versions, paths) is left out; that is in environment.json.
+ */
+export const identityOf = (
+  { seed, pretrain, prune, finetune, evaluate }: ResolvedRecipe,
+  spec: NetworkSpec,
+  contents: { train: string; validation: string; test: string; model?: string },
+): string => {
+  const { from: _, ...training } = pretrain
+  const { verify, ...evaluation } = evaluate
+  const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
+  const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
+  const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
+  return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
+}
+
+/** JSON with sorted keys. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )

@@ -1,0 +1,71 @@
+/** What `RUN|MODEL` on a command line stands for: one model file, or those that a run kept. */
+
+import { existsSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Device } from '../../bindings/native.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { didYouMean } from '../base/numbers.js'
+import type { Dataset } from '../data/index.js'
+import { testImages } from '../data/named.js'
+import { loadData } from '../recipes/data.js'
+import { isRun, readRunRecipe } from './run.js'
+
+export interface ModelFile {
+  name: string
+  path: string
+}
+
+const EXTENSION = '.safetensors'
+
+/**
+ * The model files that an argument names: a file itself; of a run, those of the wanted `names`, or all it kept, the
+ * dense one first.
+ */
+export async function modelFiles(argument: string, names: readonly string[] = []): Promise<ModelFile[]> {
+  if (!existsSync(argument)) throw new CoppiceError('ERR_FILE', `${argument}: there is no such model or run`)
+  if (!statSync(argument).isDirectory()) {
+    if (names.length > 0) throw invalid(`--checkpoint: ${argument} is a model file, not a run`)
+    return [{ name: basename(argument, EXTENSION), path: argument }]
+  }
+  if (!isRun(argument)) {
+    throw new CoppiceError('ERR_FILE', `${argument} is neither a model file nor a run: it has no recipe.json`)
+  }
+  const folder = join(argument, 'checkpoints')
+  const kept = (await readdir(folder))
+    .filter((file) => file.endsWith(EXTENSION))
+    .map((file) => basename(file, EXTENSION))
+    .filter((name) => name !== 'latest')
+    .sort((a, b) => order(a) - order(b) || a.localeCompare(b, 'en', { numeric: true }))
+  if (kept.length === 0) throw new CoppiceError('ERR_FILE', `${argument} has no finished model yet`)
+  const unknown = names.find((name) => !kept.includes(name))
+  if (unknown !== undefined) {
+    throw invalid(`--checkpoint ${unknown}: ${argument} has ${kept.join(', ')}${didYouMean(unknown, kept)}`)
+  }
+  return (names.length > 0 ? names : kept).map((name) => ({
+    name,
+    path: join(folder, `${name}${EXTENSION}`),
+  }))
+}
+
+/** The run that an argument is, or that a model file lies in. */
+export const runOf = (argument: string): string | undefined => {
+  if (isRun(argument)) return argument
+  const above = dirname(dirname(argument))
+  return basename(dirname(argument)) === 'checkpoints' && isRun(above) ? above : undefined
+}
+
+/** The images that `--data` names, else the test images of the run. */
+export async function imagesFor(
+  argument: string,
+  { data, device }: { data?: string; device: Device },
+): Promise<Dataset> {
+  if (data !== undefined) return testImages(data, device)
+  const run = runOf(argument)
+  if (run === undefined) {
+    throw invalid(`--data: name the images to use ${argument} on: builtin, a folder or an .npz file`)
+  }
+  return (await loadData((await readRunRecipe(run)).data, device)).test
+}
+
+const order = (name: string): number => (name === 'dense' ? 0 : 1)

@@ -1,0 +1,341 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CoppiceError } from '../../lib/base/errors.js'
+import { networkSpec } from '../../lib/networks/index.js'
+import { mixTrain } from '../../lib/objectives/index.js'
+import { parseRecipe } from '../../lib/recipes/recipe.js'
+import { readRecipeFile, setValue } from '../../lib/recipes/recipeFile.js'
+import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib/recipes/resolve.js'
+import { temporaryFolder } from '../helpers.js'
+
+const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 } }
+const surroundings = { shape: [3, 32, 32], classes: 10, testImages: 1000 } as const
+const resolve = (recipe: unknown) =>
+  resolveRecipe(parseRecipe(recipe), networkSpec('cifarLarge'), { ...surroundings, shape: [3, 32, 32] })
+
+const refusal = (recipe: unknown): string => {
+  try {
+    parseRecipe(recipe)
+  } catch (error) {
+    expect(error).toBeInstanceOf(CoppiceError)
+    expect((error as CoppiceError).message).not.toContain('\n')
+    return (error as CoppiceError).message
+  }
+  throw new Error('the recipe was not refused')
+}
+
+describe('parseRecipe', () => {
+  it('reads fractions, words that stand for objects, and fills in the paper’s defaults', () => {
+    const recipe = parseRecipe({
+      ...minimal,
+      pretrain: { objective: { kind: 'adversarial', epsilon: '4/255' }, epochs: 3 },
+      prune: { sparsity: 0.9 },
+    })
+    expect(recipe.network).toEqual({ name: 'cifarLarge' })
+    expect(recipe.pretrain.objective).toEqual({
+      kind: 'adversarial',
+      epsilon: 4 / 255,
+      stepSize: 2 / 255,
+      steps: 10,
+      start: 'uniform',
+    })
+    expect(recipe.prune).toMatchObject({
+      steps: 40,
+      epochsPerStep: 5,
+      learningRate: 0.001,
+      scope: 'layer',
+      schedule: 'geometric',
+      structure: 'unstructured',
+      score: 'magnitude',
+    })
+    expect(recipe.finetune).toEqual(['matched'])
+  })
+
+  it('names the place of an unknown key and suggests the nearest', () => {
+    expect(refusal({ ...minimal, prune: { sparsty: 0.9 } })).toBe(
+      'recipe.prune: unknown key "sparsty"; did you mean "sparsity"? (and 1 more)',
+    )
+    expect(refusal({ ...minimal, pretran: {} })).toContain('unknown key "pretran"; did you mean "pretrain"?')
+    expect(refusal({ ...minimal, pretrain: { objective: { kind: 'adversarial', epsilom: 1 } } })).toContain(
+      'recipe.pretrain.objective: unknown key "epsilom"; did you mean "epsilon"?',
+    )
+  })
+
+  it.each([
+    [{ prune: { sparsity: 1 } }, 'recipe.prune.sparsity'],
+    [{ prune: { sparsity: -0.1 } }, 'recipe.prune.sparsity'],
+    [
+      { pretrain: { objective: { kind: 'adversarial', epsilon: -0.1 } } },
+      'recipe.pretrain.objective.epsilon',
+    ],
+    [
+      { pretrain: { objective: { kind: 'adversarial', epsilon: '300/255' } } },
+      'recipe.pretrain.objective.epsilon',
+    ],
+    [{ pretrain: { objective: 'adversrial' } }, 'did you mean "adversarial"?'],
+    [{ pretrain: { epochs: 1.5 } }, 'recipe.pretrain.epochs'],
+    [{ pretrain: { learningRate: 0 } }, 'recipe.pretrain.learningRate'],
+    [{ device: 'gpu' }, 'recipe.device'],
+    [{ data: { set: 'cifar' } }, 'recipe.data'],
+    [{ finetune: ['matched', 'nun'] }, 'recipe.finetune[1]'],
+    [{ evaluate: { attack: 'pgd10y' } }, 'pgd10y'],
+    [{ evaluate: { verify: 'symbolc' } }, 'recipe.evaluate.verify.verifiers[0]'],
+    [{ evaluate: { verify: ['symbolic', 'crwn'] } }, 'did you mean "crown"?'],
+    [{ evaluate: { verify: { epsilon: 2 } } }, 'recipe.evaluate.verify.epsilon'],
+    [{ evaluate: { verify: { verifer: 'crown' } } }, 'did you mean "verifiers"?'],
+  ])('refuses %j by name', (change, place) => {
+    expect(refusal({ ...minimal, ...change })).toContain(place)
+  })
+
+  it.each([
+    ['learningRate', 1e30, 'must be greater than 0 and at most 1000000'],
+    ['batchSize', 1e9, 'must be at most 16777216'],
+  ])('refuses a %s that the engine cannot take', (key, value, message) => {
+    const recipe = { data: 'builtin', network: 'vgg16', pretrain: { [key]: value } }
+    expect(() => parseRecipe(recipe)).toThrow(`recipe.pretrain.${key}: ${message}`)
+  })
+
+  it('takes an empty value for one that is not given', () => {
+    expect(parseRecipe({ ...minimal, prune: null, threads: null })).toEqual(parseRecipe(minimal))
+  })
+})
+
+describe('resolveRecipe', () => {
+  it('leaves nothing open, and is itself a recipe that resolves to the same', () => {
+    const once = resolve({ ...minimal, prune: { sparsity: 0.5 }, finetune: ['none', 'matched', 'trades'] })
+    expect(once.pretrain.optimiser.kind).toBe('adam')
+    expect(once.evaluate).toMatchObject({ images: 1000, attack: { steps: 10, restarts: 1 } })
+    expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+  })
+
+  it('starts an optimiser of another kind from its own rate', () => {
+    const rate = (pretrain: object) => resolve({ ...minimal, pretrain }).pretrain.learningRate
+    expect(rate({})).toBe(0.001)
+    expect(rate({ optimiser: 'sgd' })).toBe(0.1)
+    expect(rate({ optimiser: 'sgd', learningRate: 0.05 })).toBe(0.05)
+  })
+
+  it('evaluates with the ε that was trained against', () => {
+    const { evaluate } = resolve({
+      ...minimal,
+      pretrain: { objective: { kind: 'adversarial', epsilon: '2/255', steps: 7 } },
+    })
+    expect(evaluate.attack).toMatchObject({ epsilon: 2 / 255, steps: 7, restarts: 1 })
+  })
+
+  describe('verifies', () => {
+    const plan = (pretrain: object, evaluate: object = {}) =>
+      resolve({ ...minimal, pretrain, evaluate }).evaluate.verify
+    const mixTrain = { objective: { kind: 'mixTrain', epsilon: '2/255' } }
+    const kinds = (...names: string[]) => names.map((kind) => expect.objectContaining({ kind }))
+
+    it('networks trained on bounds, at the ε of training, by symbolic', () => {
+      expect(plan(mixTrain)).toEqual({ verifiers: kinds('symbolic'), epsilon: 2 / 255, images: 1000 })
+      expect(plan(mixTrain, { attack: { epsilon: '8/255' }, images: 300 })).toMatchObject({
+        epsilon: 2 / 255,
+        images: 300,
+      })
+      expect(plan({ objective: 'adversarial' })).toBeUndefined()
+      expect(plan({})).toBeUndefined()
+    })
+
+    it('as it is told, else at the ε of the attack', () => {
+      const words = plan({ objective: 'adversarial' }, { verify: ['symbolic', 'cascade'] })
+      expect(words).toMatchObject({ verifiers: kinds('symbolic', 'cascade'), epsilon: 8 / 255, images: 1000 })
+      expect(plan({}, { verify: 'crown' })?.verifiers).toEqual(kinds('crown'))
+      expect(plan({}, { verify: { epsilon: '1/255', images: 7 } })).toEqual({
+        verifiers: kinds('symbolic'),
+        epsilon: 1 / 255,
+        images: 7,
+      })
+      expect(plan(mixTrain, { verify: 'none' })?.verifiers).toEqual([])
+      expect(() => plan({}, { images: 10, verify: { images: 11 } })).toThrow(
+        'recipe.evaluate.verify.images: 11',
+      )
+    })
+
+    it('the same when what was resolved is read again', () => {
+      for (const verify of [undefined, 'none', ['alphaCrown', 'cascade']]) {
+        const once = resolve({ ...minimal, pretrain: mixTrain, evaluate: { ...(verify && { verify }) } })
+        expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+      }
+    })
+  })
+
+  it('refuses more test images than there are', () => {
+    expect(() => resolve({ ...minimal, evaluate: { images: 1001 } })).toThrow('recipe.evaluate.images: 1001')
+  })
+
+  it('names branches, and knows which match pre-training', () => {
+    const branches = branchesOf(
+      resolve({
+        ...minimal,
+        pretrain: { objective: 'trades' },
+        finetune: ['none', 'natural', 'matched', 'trades', { kind: 'trades', beta: 1 }],
+      }),
+    )
+    expect(branches.map(({ name, matched }) => [name, matched])).toEqual([
+      ['none', false],
+      ['natural', false],
+      ['matched', true],
+      ['trades', true],
+      ['trades2', false],
+    ])
+    expect(branches[0]?.objective).toBeUndefined()
+  })
+})
+
+describe('the recipes that come with the package', () => {
+  const folder = join(__dirname, '../../recipes')
+  it.each(readdirSync(folder))('%s is read without a complaint, and can be resolved', async (file) => {
+    const recipe = await readRecipeFile(join(folder, file))
+    expect(resolve(recipe).pretrain.epochs).toBeGreaterThan(0)
+  })
+})
+
+describe('recipes with objectives on bounds', () => {
+  it('ramp for a part of the epochs unless they say how long', () => {
+    const ramp = (pretrain: object) => resolve({ ...minimal, pretrain }).pretrain.rampEpochs
+    expect(ramp({ objective: 'mixTrain', epochs: 60 })).toBe(20)
+    expect(ramp({ objective: 'ibp', epochs: 60 })).toBe(30)
+    expect(ramp({ objective: 'mixTrain', epochs: 60, rampEpochs: 0 })).toBe(0)
+    expect(ramp({ objective: 'adversarial', epochs: 60 })).toBe(0)
+    expect(ramp({ objective: 'mixTrain', from: 'model.safetensors' })).toBe(0)
+    expect(refusal({ ...minimal, pretrain: { rampEpochs: -1 } })).toContain('recipe.pretrain.rampEpochs')
+  })
+
+  it('stay themselves when they are resolved again', () => {
+    const once = resolve({ ...minimal, pretrain: { objective: 'mixTrain' }, finetune: ['matched', 'ibp'] })
+    expect(resolve(JSON.parse(JSON.stringify(once)))).toEqual(once)
+  })
+
+  it('fine-tune with another k, recorded in full as another objective', () => {
+    const branches = branchesOf(
+      resolve({
+        ...minimal,
+        pretrain: { objective: 'mixTrain' },
+        finetune: ['matched', { kind: 'mixTrain', k: 1 }, 'mixTrain', 'crownIbp'],
+      }),
+    )
+    expect(branches.map(({ name, matched }) => [name, matched])).toEqual([
+      ['matched', true],
+      ['mixTrain', false],
+      ['mixTrain2', true],
+      ['crownIbp', false],
+    ])
+    expect(branches[1]?.objective).toEqual(mixTrain({ k: 1 }))
+    expect(refusal({ ...minimal, finetune: 'mixTran' })).toContain('did you mean "mixTrain"?')
+  })
+})
+
+describe('resolveNetwork', () => {
+  const network = (value: unknown, changes = {}) =>
+    resolveNetwork(parseRecipe({ ...minimal, network: value }), {
+      shape: [3, 32, 32],
+      classes: 10,
+      testImages: 10,
+      ...changes,
+    })
+
+  it('fits a named network to the images and classes of the data', async () => {
+    const spec = await network({ name: 'cifarLarge', scale: 0.25 }, { shape: [1, 16, 16], classes: 3 })
+    expect(spec.input).toEqual([1, 16, 16])
+  })
+
+  it('refuses a spec whose shapes do not fit, naming the node', async () => {
+    const folder = temporaryFolder()
+    const file = join(folder, 'spec.json')
+    const nodes = [{ op: 'conv2d', name: 'conv', channels: 4, kernel: 99 }]
+    writeFileSync(file, JSON.stringify({ name: 'bad', input: [3, 32, 32], nodes }))
+    await expect(network({ file })).rejects.toThrow(/spec\.json.*conv/)
+  })
+
+  it('refuses an unknown network, images of another shape, and too few logits', async () => {
+    await expect(network('vgg61')).rejects.toThrow('did you mean "vgg16"?')
+    const spec = networkSpec('cifarLarge')
+    await expect(network({ spec }, { shape: [1, 28, 28] })).rejects.toThrow('takes images of 3×32×32')
+    await expect(network({ spec }, { classes: 100 })).rejects.toThrow('has 10 logits')
+    await expect(network({ name: 'vgg16', file: 'x.json' })).rejects.toThrow('only one of name, file')
+  })
+})
+
+describe('identityOf', () => {
+  const contents = { train: 'a', validation: 'b', test: 'c' }
+  const identity = (recipe: unknown) => identityOf(resolve(recipe), networkSpec('cifarLarge'), contents)
+
+  it('depends on what determines the run, and on nothing else', () => {
+    const first = identity(minimal)
+    expect(identity({ ...minimal, name: 'other', device: 'cuda', threads: 7 })).toBe(first)
+    expect(identity({ ...minimal, seed: 9 })).not.toBe(first)
+    const verified = (kind: string, memory: string) =>
+      identity({ ...minimal, evaluate: { verify: [{ kind, memory }] } })
+    expect(verified('crown', '1GB')).toBe(verified('crown', '2GB'))
+    expect(verified('crown', '1GB')).not.toBe(verified('symbolic', '1GB'))
+    expect(identity({ ...minimal, pretrain: { epochs: 4 } })).not.toBe(first)
+    const other = { ...contents, train: 'x' }
+    expect(identityOf(resolve(minimal), networkSpec('cifarLarge'), other)).not.toBe(first)
+  })
+})
+
+describe('setValue', () => {
+  it('changes one value, read as YAML', () => {
+    expect(setValue({ prune: { sparsity: 0.5 } }, 'prune.sparsity=0.95')).toEqual({
+      prune: { sparsity: 0.95 },
+    })
+    expect(setValue({}, 'prune.milestones=[0.5, 0.9]')).toEqual({ prune: { milestones: [0.5, 0.9] } })
+    expect(setValue({ finetune: ['none', 'natural'] }, 'finetune.1=matched')).toEqual({
+      finetune: ['none', 'matched'],
+    })
+  })
+
+  it('writes out words that stand for objects', () => {
+    const recipe = { network: 'vgg16', data: 'builtin', pretrain: { objective: 'adversarial' } }
+    const changed = ['network.scale=0.5', 'data.train=100', 'pretrain.objective.epsilon=4/255'].reduce<
+      Record<string, unknown>
+    >(setValue, recipe)
+    expect(changed).toEqual({
+      network: { name: 'vgg16', scale: 0.5 },
+      data: { set: 'builtin', train: 100 },
+      pretrain: { objective: { kind: 'adversarial', epsilon: '4/255' } },
+    })
+  })
+
+  it('writes out how to verify', () => {
+    const recipe = { evaluate: { verify: 'cascade' } }
+    expect(setValue(recipe, 'evaluate.verify.images=20')).toEqual({
+      evaluate: { verify: { verifiers: 'cascade', images: 20 } },
+    })
+  })
+
+  it('refuses what is no assignment', () => {
+    expect(() => setValue({}, 'prune.sparsity')).toThrow('expected path=value')
+    expect(() => setValue({}, 'prune..x=1')).toThrow('empty key')
+    expect(() => setValue({ finetune: ['none'] }, 'finetune.last=none')).toThrow('no place in the list')
+  })
+})
+
+describe('readRecipeFile', () => {
+  const written = (name: string, text: string): string => {
+    const file = join(temporaryFolder(), name)
+    writeFileSync(file, text)
+    return file
+  }
+
+  it('reads YAML and JSON', async () => {
+    const expected = { network: 'vgg16', prune: { sparsity: 0.9 } }
+    expect(await readRecipeFile(written('a.yaml', 'network: vgg16\nprune: { sparsity: 0.9 }'))).toEqual(
+      expected,
+    )
+    expect(await readRecipeFile(written('a.json', JSON.stringify(expected)))).toEqual(expected)
+  })
+
+  it('says on one line what is wrong with a file', async () => {
+    await expect(readRecipeFile(written('a.yaml', 'a: b: c'))).rejects.toThrow(
+      /a\.yaml is not YAML: .* at line 1/,
+    )
+    await expect(readRecipeFile(written('a.json', '{'))).rejects.toThrow('a.json is not JSON')
+    await expect(readRecipeFile(written('a.yaml', '- 1'))).rejects.toThrow('holds no recipe')
+    await expect(readRecipeFile('/nowhere/a.yaml')).rejects.toThrow('there is no such file')
+  })
+})
