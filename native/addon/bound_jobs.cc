@@ -57,7 +57,7 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
-        const at::ScalarType type = bound_type(*network);
+        const at::ScalarType type = bound_type(*network, box.epsilon);
         // Not folded, so that every node is still there.
         const Folded plain = fold(*network, type, false);
         const Range around =
@@ -84,7 +84,7 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
-        const at::ScalarType type = bound_type(*network);
+        const at::ScalarType type = bound_type(*network, box.epsilon);
         const Folded folded = fold(*network, type);
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);

@@ -1,6 +1,8 @@
 #include "graph/network.h"
 
 #include <cmath>
+#include <limits>
+#include <stdexcept>
 
 #include "device/philox.h"
 #include "graph/batch_norm.h"
@@ -58,6 +60,20 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
+/// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold them.
+at::Tensor constant(const Node& node, const char* name, const std::vector<double>& numbers,
+                    const at::TensorOptions& options) {
+  const bool is_double = options.dtype() == at::kDouble;
+  const double least = is_double ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min(),
+               most = is_double ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
+  for (const double number : numbers)
+    if (number != 0 && !(std::abs(number) >= least && std::abs(number) <= most))
+      throw std::invalid_argument("node '" + node.name + "' has a " + name + " that is too " +
+                                  (std::abs(number) < least ? "small" : "large") + " for " +
+                                  (is_double ? "float64" : "float32"));
+  return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).to(options).view({-1, 1, 1});
+}
+
 /// A convolution followed by a batch norm, in float64.
 void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm,
                at::ScalarType compute) {
@@ -93,8 +109,8 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (size_t i = 0; i < constants.size(); ++i) {
     const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
     if (!op) continue;
-    constants[i].weight = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).to(options).view({-1, 1, 1});
-    constants[i].bias = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble).to(options).view({-1, 1, 1});
+    constants[i].weight = constant(graph.nodes[i], "std", op->std, options);
+    constants[i].bias = constant(graph.nodes[i], "mean", op->mean, options);
   }
 }
 
