@@ -60,7 +60,8 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
-/// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold them.
+/// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
+/// them.
 at::Tensor constant(const Node& node, const char* name, const std::vector<double>& numbers,
                     const at::TensorOptions& options) {
   const bool is_double = options.dtype() == at::kDouble;
@@ -208,7 +209,8 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
     const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
     if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
         std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
-      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]), compute);
+      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]),
+                compute);
       renamed[index] = renamed[source];
       continue;
     }
