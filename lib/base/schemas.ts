@@ -36,6 +36,18 @@ export const variants = <const Tag extends string, const Options extends Variant
   })
 }
 
+/**
+ * One of a table of kinds, told apart by the key `kind`: each has a schema whose `kind` is its name in the table. What is
+ * in the table is known everywhere; nobody lists it again.
+ */
+export const table = <Kinds extends Readonly<Record<string, { schema: z.core.$ZodTypeDiscriminable }>>>(
+  kinds: Kinds,
+) => {
+  type Schema = Kinds[keyof Kinds]['schema']
+  const schemas: unknown = Object.values(kinds).map(({ schema }) => schema)
+  return variants('kind', schemas as readonly [Schema, ...Schema[]])
+}
+
 /** Lets a word stand for the object with that `kind` and all its defaults: `cosine` for `{ kind: 'cosine' }`. */
 export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((value) => (typeof value === 'string' ? { kind: value } : value), schema)

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
+import { type Attack, attackSchema, attackWithin, nativeAttack, pgd } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
@@ -121,7 +121,7 @@ export async function evaluate(
           indices,
           batchSize: settings.batchSize,
           precision,
-          attack: attack ?? null,
+          attack: attack === undefined ? null : nativeAttack(attack),
           seed: settings.seed,
         },
         onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples }),
@@ -153,7 +153,7 @@ export async function evaluate(
 /** The ε that an objective on bounds trains to prove; none for the others. */
 export const provenEpsilon = (objective: Objective | undefined): number | undefined => {
   const native = objective && nativeObjective(objective)
-  return native?.kind === 'verified' ? native.epsilon : undefined
+  return native?.kind === 'verified' ? Number(native.epsilon) : undefined
 }
 
 /**

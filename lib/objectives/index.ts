@@ -1,13 +1,13 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
 import type { NativeObjective } from '../../bindings/native.js'
-import { shorthand, variants } from '../base/schemas.js'
-import { type Adversarial, adversarialKind } from './adversarial.js'
-import { type CrownIbp, crownIbpKind } from './crownIbp.js'
-import { type Ibp, ibpKind } from './ibp.js'
-import { type MixTrain, mixTrainKind } from './mixTrain.js'
-import { type Natural, naturalKind } from './natural.js'
+import { shorthand, table } from '../base/schemas.js'
+import { adversarialKind } from './adversarial.js'
+import { crownIbpKind } from './crownIbp.js'
+import { ibpKind } from './ibp.js'
+import { mixTrainKind } from './mixTrain.js'
+import { naturalKind } from './natural.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
-import { type Trades, tradesKind } from './trades.js'
+import { tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
 export { type CrownIbp, crownIbp } from './crownIbp.js'
@@ -18,9 +18,7 @@ export type { LossWeights, PhaseStep } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 
-export type Objective = Natural | Adversarial | Trades | MixTrain | Ibp | CrownIbp
-
-/** A new objective is a file of its own, a member of `Objective` and a line here and in the schema. */
+/** A new objective is a file of its own and a line here. */
 const kinds = {
   natural: naturalKind,
   adversarial: adversarialKind,
@@ -30,20 +28,13 @@ const kinds = {
   crownIbp: crownIbpKind,
 }
 
+export type Objective = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
+
 /** The kinds by name. */
 export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
-export const objectiveSchema = shorthand(
-  variants('kind', [
-    naturalKind.schema,
-    adversarialKind.schema,
-    tradesKind.schema,
-    mixTrainKind.schema,
-    ibpKind.schema,
-    crownIbpKind.schema,
-  ]),
-)
+export const objectiveSchema = shorthand(table(kinds))
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
 export const sameObjective = (a: Objective, b: Objective): boolean => {

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "addon/job_arguments.h"
+#include "addon/read_bounds.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
 #include "bounds/outward.h"

@@ -47,9 +47,15 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
   out.copy_(host);
 }
 
-const Initialisation& initialisation(const Operation& operation) {
-  if (const auto* conv = std::get_if<Conv2d>(&operation)) return conv->init;
-  return std::get<Linear>(operation).init;
+Initialisation initialisation(const Operation& operation) {
+  return std::visit(
+      [](const auto& op) -> Initialisation {
+        if constexpr (op.facts.numbers == Numbers::kWeight)
+          return op.init;
+        else
+          return {};
+      },
+      operation);
 }
 
 /// A tensor of its own autograd history over the arena's memory, which it keeps alive.
@@ -57,7 +63,8 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   const auto keep = arena;
   auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
   // With the device named, libtorch does not ask the driver whose memory it is.
-  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
+  return at::from_blob(
+      data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
 /// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
@@ -73,6 +80,23 @@ at::Tensor constant(const Node& node, const char* name, const std::vector<double
                                   (std::abs(number) < least ? "small" : "large") + " for " +
                                   (is_double ? "float64" : "float32"));
   return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).to(options).view({-1, 1, 1});
+}
+
+/// The constants of a node whose operation has some, as weight and bias.
+NodeWeights constants_of(const Node& node, const at::TensorOptions& options) {
+  return std::visit(
+      [&](const auto& op) -> NodeWeights {
+        if constexpr (op.facts.numbers == Numbers::kConstants)
+          return {constant(node, "std", op.std, options),
+                  constant(node, "mean", op.mean, options),
+                  {},
+                  {},
+                  {},
+                  {}};
+        else
+          return {};
+      },
+      node.operation);
 }
 
 /// A convolution followed by a batch norm, in float64.
@@ -106,13 +130,7 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (const TensorInfo& info : graph.tensors)
     if (info.kind == TensorKind::kRunningVariance) view(buffers, info).fill_(1);
 
-  constants.resize(graph.nodes.size());
-  for (size_t i = 0; i < constants.size(); ++i) {
-    const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
-    if (!op) continue;
-    constants[i].weight = constant(graph.nodes[i], "std", op->std, options);
-    constants[i].bias = constant(graph.nodes[i], "mean", op->mean, options);
-  }
+  for (const Node& node : graph.nodes) constants.push_back(constants_of(node, options));
 }
 
 at::Tensor Network::view(const at::Tensor& arena, const TensorInfo& info) const {
@@ -128,7 +146,7 @@ Weights Network::weights() const {
   };
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (!std::holds_alternative<Normalize>(node.operation))
+    if (facts(node.operation).numbers != Numbers::kConstants)
       all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}, {}};
   }
   return all;
