@@ -68,16 +68,17 @@ const std::vector<PackedNode>* packed(const Relaxed& network) {
   return at::GradMode::is_enabled() ? nullptr : network.packed.get();
 }
 
-/// Terms for what the longest chain of nodes that are not affine rounds beyond that: a product each, and a sum.
+/// Terms for what the longest chain of nodes that are not affine rounds beyond that: a product each, and a
+/// sum.
 int64_t terms_of_chains(const Graph& graph) {
   std::vector<int64_t> length(graph.nodes.size());
   int64_t longest = 0;
   for (size_t index = 0; index < length.size(); ++index) {
-    const auto& [name, op, inputs, shape, weight, bias, mean, variance] = graph.nodes[index];
-    if (!std::holds_alternative<Relu>(op) && !std::holds_alternative<MaxPool2d>(op) &&
-        !std::holds_alternative<Flatten>(op))
+    const Node& node = graph.nodes[index];
+    if (!std::holds_alternative<Relu>(node.operation) && !std::holds_alternative<MaxPool2d>(node.operation) &&
+        !std::holds_alternative<Flatten>(node.operation))
       continue;
-    length[index] = 1 + (inputs[0] == kImage ? 0 : length[inputs[0]]);
+    length[index] = 1 + (node.inputs[0] == kImage ? 0 : length[node.inputs[0]]);
     longest = std::max(longest, length[index]);
   }
   return 2 * std::max<int64_t>(0, longest - kUncounted);
@@ -124,7 +125,7 @@ class Pass {
       there = std::move(of);
       return;
     }
-    // A sum of two is rounded by no more than its value, which the next step counts; a sum of three may cancel.
+    // A sum of two is rounded by no more than its value, which the next step counts; one of three may cancel.
     if (network_.sound && ++deliveries_[node + 1] > 1)
       add_error(weigh(*there, rows_, sizes_before(node)), kFewTerms, there->values.scalar_type());
     const Window both = merged(there->window, of.window, map);
@@ -339,8 +340,8 @@ class Pass {
   const Relaxed& network_;
   const Rows rows_;
   const Until until_;
-  const int64_t spare_;  ///< terms for long chains of nodes
-  std::vector<int> deliveries_;  ///< how often coefficients for a node were added up, the image first
+  const int64_t spare_;          ///< terms for long chains of nodes
+  std::vector<int> deliveries_;  ///< how often coefficients of a node were added up, the image first
   int target_ = -1;
   std::vector<std::optional<Coefficients>> waiting_;
   std::optional<Coefficients> image_;
