@@ -36,6 +36,16 @@ export const variants = <const Tag extends string, const Options extends Variant
   })
 }
 
+/** `variants` of a table: the objects that its entries describe, told apart by the key `tag`. */
+export const variantsOf = <Schema extends z.core.$ZodTypeDiscriminable>(
+  tag: string,
+  table: Readonly<Record<string, Schema>>,
+): z.ZodType<z.output<Schema>, z.input<Schema>> => {
+  const [first, ...others] = Object.values(table)
+  if (first === undefined) throw new TypeError(`a table of variants by "${tag}" is empty`)
+  return variants(tag, [first, ...others])
+}
+
 /** Lets a word stand for the object with that `kind` and all its defaults: `cosine` for `{ kind: 'cosine' }`. */
 export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((value) => (typeof value === 'string' ? { kind: value } : value), schema)
