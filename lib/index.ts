@@ -44,7 +44,9 @@ export {
   type DataOptions,
   type DataSplits,
   Dataset,
+  dataSet,
   fetchCifar10,
+  fetchData,
   type ImageArrays,
   imageSet,
   type LabelledImages,
@@ -57,7 +59,15 @@ export {
   type TorchModelTensor,
 } from './formats/torch/import.js'
 export type { Model } from './models/modelFile.js'
-export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './models/named.js'
+export {
+  allCnn,
+  cifarLarge,
+  type NamedNetworkOptions,
+  type NamedNetworks,
+  networks,
+  vgg16,
+  wideResNet,
+} from './models/named.js'
 export { type CreateOptions, loadNetwork, Network } from './models/network.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'

@@ -8,6 +8,7 @@ import { type Attack, attackName, attackWithin, parseAttack } from '../attacks/a
 import { invalid } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
+import { imagesArgument } from '../data/named.js'
 import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import { readJson } from '../files/json.js'
 import { networkFingerprint } from '../models/fingerprint.js'
@@ -57,7 +58,7 @@ export const verifyCommand = (): Command =>
       verifierFlag,
     )
     .option('--images <n>', 'only the first n test images', integerFlag(1))
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--memory <size>', 'memory that bounds may take (default: 512MiB)', bytesFlag)
     .option('--iterations <n>', 'gradient steps of alphaCrown for each image (default: 20)', integerFlag(1))

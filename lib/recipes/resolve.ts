@@ -5,9 +5,11 @@ import { readFile } from 'node:fs/promises'
 import { resolve as absolute } from 'node:path'
 import { pgd } from '../attacks/attack.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { withAbsoluteFiles } from '../data/sets.js'
 import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
+import type { Normalization } from '../networks/options.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
@@ -38,6 +40,8 @@ export interface Surroundings {
   shape: ImageShape
   classes: number
   testImages: number
+  /** How networks by name normalise the images. */
+  normalize: Readonly<Normalization> | false
   /** The model that `pretrain.from` names. */
   model?: { spec: NetworkSpec; history: TrainingHistory }
 }
@@ -47,12 +51,7 @@ export const withAbsolutePaths = (recipe: Recipe): Recipe => {
   const { data, network, pretrain } = recipe
   return {
     ...recipe,
-    data:
-      data.set === 'cifar10' && data.folder !== undefined
-        ? { ...data, folder: absolute(data.folder) }
-        : data.set === 'npz'
-          ? { ...data, trainFile: absolute(data.trainFile), testFile: absolute(data.testFile) }
-          : data,
+    data: withAbsoluteFiles(data),
     network: network.file === undefined ? network : { ...network, file: absolute(network.file) },
     pretrain: pretrain.from === undefined ? pretrain : { ...pretrain, from: absolute(pretrain.from) },
   }
@@ -153,7 +152,7 @@ export async function resolveNetwork(recipe: Recipe, surroundings: Surroundings)
 
 const namedOrGiven = async (
   recipe: Recipe,
-  { shape, classes, model }: Surroundings,
+  { shape, classes, normalize, model }: Surroundings,
 ): Promise<NetworkSpec> => {
   const { name, file, spec, ...options } = recipe.network
   if (name === undefined) {
@@ -164,9 +163,8 @@ const namedOrGiven = async (
     if (model !== undefined) return model.spec
     throw invalid('recipe.network: name a network, such as vgg16')
   }
-  // The default normalisation is that of colour photographs.
-  const plain = shape[0] === 3 ? {} : { normalize: false as const }
-  return networkSpec(name, { input: shape, classes, ...plain, ...withoutUndefined(options) })
+  const own = { input: shape, classes, normalize: normalize && structuredClone(normalize) }
+  return networkSpec(name, { ...own, ...withoutUndefined(options) })
 }
 
 const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonNullable<T[Key]> } =>
