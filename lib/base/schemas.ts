@@ -16,8 +16,8 @@ export const strict = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   })
 
 /** One of these words; another is an error that suggests the nearest. */
-export const choice = <const Names extends readonly [string, ...string[]]>(names: Names) =>
-  z.enum(names, { error: (issue) => unknownChoice(issue.input, names) })
+export const choice = <const Name extends string>(names: readonly Name[]) =>
+  z.enum(names as readonly [Name, ...Name[]], { error: (issue) => unknownChoice(issue.input, names) })
 
 type Variants = readonly [z.core.$ZodTypeDiscriminable, ...z.core.$ZodTypeDiscriminable[]]
 

@@ -4,18 +4,11 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { CoppiceError } from '../base/errors.js'
 import { parse } from '../base/schemas.js'
+import { listed } from '../base/words.js'
 import { fingerprint, firstImages, type LabelledImages } from '../data/images.js'
 import { fetchData } from '../data/index.js'
 import { imagesArgument, namedImages } from '../data/named.js'
-import {
-  archiveOf,
-  dataArguments,
-  dataSchema,
-  fetchable,
-  listed,
-  loadImages,
-  namedData,
-} from '../data/sets.js'
+import { archiveOf, dataArguments, dataSchema, fetchable, loadImages, namedData } from '../data/sets.js'
 import { writeNpz } from '../data/writeNpz.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { count, table } from '../report/tables.js'

@@ -2,10 +2,11 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Device } from '../../bindings/native.js'
 import { parse } from '../base/schemas.js'
+import { listed } from '../base/words.js'
 import { Dataset } from './dataset.js'
 import type { LabelledImages } from './images.js'
 import { readNpz } from './npz.js'
-import { dataArguments, dataSchema, listed, loadImages, namedData } from './sets.js'
+import { dataArguments, dataSchema, loadImages, namedData } from './sets.js'
 
 /** What names images to test on, for help texts: a data set, or one .npz file. */
 export const imagesArgument: string = listed([

@@ -5,6 +5,7 @@ import type { z } from 'zod'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { didYouMean } from '../base/numbers.js'
 import { variantsOf } from '../base/schemas.js'
+import { listed } from '../base/words.js'
 import { builtinSet } from './builtin.js'
 import { cifar10Set } from './cifar10.js'
 import { cifar100Set } from './cifar100.js'
@@ -81,7 +82,3 @@ export const archiveOf = (name: string): Archive & { title: string } => {
     `there is no archive of "${name}" to download, only of ${fetchable.join(', ')}${didYouMean(name, fetchable)}`,
   )
 }
-
-/** `a, b or c`. */
-export const listed = (words: readonly string[]): string =>
-  words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`

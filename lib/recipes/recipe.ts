@@ -15,7 +15,7 @@ import { type Objective, objectiveNames, objectiveSchema } from '../objectives/i
 import { pruneShape } from '../pruning/settings.js'
 import { scheduleSchema } from '../training/schedules.js'
 import { rampEpochsSchema, settingsShape } from '../training/settings.js'
-import { verifierSchema } from '../verification/index.js'
+import { PAPERS_METHOD, verifierSchema } from '../verification/index.js'
 
 const { seed, ...trainingShape } = settingsShape
 
@@ -95,7 +95,7 @@ const verifySchema = z.preprocess(
         (value) => (value === 'none' ? [] : Array.isArray(value) ? value : [value]),
         z.array(verifierSchema),
       )
-      .prefault('symbolic'),
+      .prefault(PAPERS_METHOD),
     /** Default: that of the objective if it is on bounds, else that of the attack. */
     epsilon: fractionBetween(0, 1).optional(),
     /** The first so many of the evaluated images; default all of them. */

@@ -16,7 +16,7 @@ import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
 import { defaultOptimiser } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
-import { verifier } from '../verification/index.js'
+import { PAPERS_METHOD, verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
 type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNullable<T[Key]> }
@@ -117,7 +117,7 @@ const resolveVerify = (
   const proven = provenEpsilon(objective)
   if (written === undefined && proven === undefined) return undefined
   const {
-    verifiers = [verifier('symbolic')],
+    verifiers = [verifier(PAPERS_METHOD)],
     epsilon = proven ?? attackEpsilon,
     images = evaluated,
   } = written ?? {}

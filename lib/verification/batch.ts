@@ -1,8 +1,8 @@
 /** Verifies one batch in the cheapest sound order, and hands over every image as soon as it is answered. */
 import { type Attack, attackName } from '../attacks/attack.js'
 import type { Engine } from './engine.js'
+import type { BoundVerifier } from './methods.js'
 import { type Findings, type ImageVerdict, judge } from './verdict.js'
-import type { BoundVerifier } from './verifier.js'
 
 /** What is tried, in this order. */
 export interface Plan {
