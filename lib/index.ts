@@ -104,6 +104,7 @@ export {
   type Natural,
   natural,
   type Objective,
+  objective,
   sameObjective,
   type Trades,
   type TradesOptions,

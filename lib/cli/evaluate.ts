@@ -8,9 +8,10 @@ import { CoppiceError } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { imagesArgument } from '../data/named.js'
-import { attackOf, type Evaluation, evaluate, provenEpsilon } from '../evaluation/evaluate.js'
+import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
 import { writeJson } from '../files/json.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles } from '../runs/models.js'
 import { describeVerifier, type Verifier } from '../verification/index.js'
@@ -108,7 +109,7 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
           } = await evaluate(network, dataset, {
             attack,
             verifier: flags.verifier,
-            epsilon: flags.epsilon ?? provenEpsilon(network.history.objective),
+            epsilon: epsilonToProve({ epsilon: flags.epsilon, objective: network.history.objective, attack }),
             images: flags.images,
             batchSize: flags.batchSize,
             precision: flags.precision,

@@ -10,10 +10,10 @@ import { formatPixels } from '../base/numbers.js'
 import { listed } from '../base/words.js'
 import type { Dataset } from '../data/index.js'
 import { imagesArgument } from '../data/named.js'
-import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import { readJson } from '../files/json.js'
 import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
 import type { OutcomeFile } from '../runs/result.js'
@@ -129,7 +129,7 @@ const chooseVerifier = ({
 }
 
 const chooseEpsilon = ({ history }: Network, { epsilon }: Flags): number => {
-  const known = epsilon ?? provenEpsilon(history.objective) ?? attackOf(history.objective)?.epsilon
+  const known = epsilonToProve({ epsilon, objective: history.objective })
   if (known !== undefined) return known
   throw invalid('--epsilon: give the distance to verify, such as 2/255; the network was not trained for any')
 }

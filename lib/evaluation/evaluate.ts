@@ -3,14 +3,15 @@ import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
+import { type Attack, attackSchema } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
-import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
+import { type Objective, objectiveSchema } from '../objectives/index.js'
+import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
 
@@ -99,7 +100,7 @@ export async function evaluate(
   if (n > dataset.length) {
     throw invalid(`evaluate.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`)
   }
-  const epsilon = settings.epsilon ?? provenEpsilon(settings.robust) ?? attack?.epsilon
+  const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
   if (settings.verifier !== undefined && epsilon === undefined) {
     throw invalid(
       'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
@@ -144,25 +145,6 @@ export async function evaluate(
     epsilon,
     perSample: brief({ ...evaluation.perSample, verified, margins: perSample.margins }),
   }
-}
-
-/** The ε that an objective on bounds trains to prove; none for the others. */
-export const provenEpsilon = (objective: Objective | undefined): number | undefined => {
-  const native = objective && nativeObjective(objective)
-  return native?.kind === 'verified' ? native.epsilon : undefined
-}
-
-/**
- * The attack that a robust objective trains against, from a uniform start; none for `natural`. Of objectives on bounds
- * PGD-10 within their ε.
- */
-export const attackOf = (objective: Objective | undefined): Attack | undefined => {
-  if (objective === undefined || objective.kind === 'natural') return undefined
-  if ('stepSize' in objective) {
-    const { epsilon, stepSize, steps } = objective
-    return pgd({ epsilon, stepSize, steps })
-  }
-  return attackWithin(objective.epsilon)
 }
 
 const summarise = (

@@ -1,19 +1,18 @@
 /** What a recipe leaves open is decided here, once the data and the network are known; and what identifies a run. */
-
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve as absolute } from 'node:path'
-import { pgd } from '../attacks/attack.js'
-import { CoppiceError, invalid } from '../base/errors.js'
+import { type Attack, pgd } from '../attacks/attack.js'
+import { invalid } from '../base/errors.js'
+import { hashOf } from '../base/json.js'
 import { withAbsoluteFiles } from '../data/sets.js'
-import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
 import type { Normalization } from '../networks/options.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
+import { readSpec } from '../networks/specFile.js'
 import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
+import { attackOf, epsilonToProve, provenEpsilon } from '../objectives/target.js'
 import { defaultOptimiser } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
 import { PAPERS_METHOD, verifier } from '../verification/index.js'
@@ -79,7 +78,7 @@ export function resolveRecipe(
     throw invalid(`recipe.evaluate.images: ${images} are asked for, but there are ${testImages} test images`)
   }
   const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
-  const verify = resolveVerify(written, objective, attack.epsilon, images)
+  const verify = resolveVerify(written, objective, attack, images)
   const { prune: _, ...rest } = recipe
   return {
     ...rest,
@@ -111,16 +110,12 @@ export function resolveRecipe(
 const resolveVerify = (
   written: Recipe['evaluate']['verify'],
   objective: Objective,
-  attackEpsilon: number,
+  attack: Attack,
   evaluated: number,
 ): VerifyPlan | undefined => {
-  const proven = provenEpsilon(objective)
-  if (written === undefined && proven === undefined) return undefined
-  const {
-    verifiers = [verifier(PAPERS_METHOD)],
-    epsilon = proven ?? attackEpsilon,
-    images = evaluated,
-  } = written ?? {}
+  if (written === undefined && provenEpsilon(objective) === undefined) return undefined
+  const { verifiers = [verifier(PAPERS_METHOD)], images = evaluated } = written ?? {}
+  const epsilon = epsilonToProve({ epsilon: written?.epsilon, objective, attack }) ?? attack.epsilon
   if (images > evaluated) {
     throw invalid(
       `recipe.evaluate.verify.images: ${images} are asked for, but only ${evaluated} are evaluated`,
@@ -172,17 +167,6 @@ const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonN
     [Key in keyof T]?: NonNullable<T[Key]>
   }
 
-const readSpec = async (file: string): Promise<NetworkSpec> => {
-  try {
-    return parseSpec(JSON.parse(await readFile(file, 'utf8')))
-  } catch (error) {
-    if (error instanceof CoppiceError) throw invalid(`${file}: ${error.message}`, error)
-    throw new CoppiceError('ERR_FILE', `cannot read the spec ${file}: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
-}
-
 /** One way of fine-tuning after pre-training: a branch of the run. */
 export interface Branch {
   name: string
@@ -220,13 +204,5 @@ export const identityOf = (
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
   const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
-  return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
+  return hashOf(essence).slice(0, 16)
 }
-
-/** JSON with sorted keys. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
