@@ -82,29 +82,27 @@ export interface NativeDataset {
   dispose(): void
 }
 
-/** Projected gradient ascent in the L∞ box around each image, clipped to [0,1]. ε and step size in [0,1] pixels. */
-export interface NativeAttack {
-  epsilon: number
-  stepSize: number
-  steps: number
-  /** Attempts from different random starts; the best per sample is kept. 1 while training. */
-  restarts: number
-  /** `uniform` in the ε-box, `gaussian` (TRADES: 0.001·N(0,1)) or `none`. */
-  start: 'uniform' | 'gaussian' | 'none'
+/**
+ * One of several kinds, told apart by `kind`. What else it has is stated where the kind is described in TypeScript, and
+ * read by that name where it is computed; the native side refuses what is missing or outside its limits.
+ */
+export interface NativeKind {
+  readonly kind: string
+  readonly [option: string]: number | string | boolean | NativeKind | undefined
 }
 
-export type NativeObjective =
-  | { kind: 'natural' }
-  | { kind: 'adversarial'; attack: NativeAttack }
-  | { kind: 'trades'; attack: NativeAttack; beta: number }
-  | NativeVerified
+/** lib/attacks and native/attack: what is searched for adversarial images, and how. `restarts` of 1 while training. */
+export type NativeAttack = NativeKind
+
+/** lib/objectives and native/train/objectives: `natural`, `adversarial`, `trades`, `verified`. */
+export type NativeObjective = NativeKind
 
 /**
  * Training on bounds: cleanWeight · cross-entropy of the batch + robustWeight · cross-entropy of the worst logits that
  * the bounds allow (0 for the label, −margin for every other class), meaned over `images` of the batch. The weights
  * come with every step; where the robust one is 0 no bound is computed.
  */
-export interface NativeVerified {
+export type NativeVerified = {
   kind: 'verified'
   /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
   epsilon: number
@@ -197,6 +195,27 @@ export interface EvaluateResult {
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  seconds: number
+}
+
+export interface GradientRequest {
+  /** Indices of the samples. */
+  indices: Uint32Array
+  batchSize: number
+  objective: NativeObjective
+  /** Of objectives on bounds: the weights of the clean and of the robust loss. */
+  cleanWeight: number
+  robustWeight: number
+  precision: Precision
+  /** With the sample's index, the key of all randomness. */
+  seed: number
+}
+
+export interface GradientResult {
+  /** One per parameter, of pruned ones too. */
+  gradients: Floats
+  /** Mean over the samples. */
+  loss: number
   seconds: number
 }
 
@@ -384,6 +403,17 @@ export interface NativeAddon {
     request: EvaluateRequest,
     onProgress: ((progress: { samples: number }) => void) | null,
   ): NativeJob<EvaluateResult>
+
+  /**
+   * The gradient of an objective's mean loss over samples, with batch statistics as in training but without augmentation.
+   * Nothing of the network changes but its gradient arena, which holds the same.
+   */
+  gradients(
+    network: NativeNetwork,
+    dataset: NativeDataset,
+    request: GradientRequest,
+    onProgress: ((progress: { samples: number }) => void) | null,
+  ): NativeJob<GradientResult>
 
   /** Sound margins of images of a data set. */
   verify(

@@ -22,8 +22,15 @@ export type {
   TensorLayout,
 } from '../bindings/native.js'
 export type { DeviceProbe, Probe } from '../bindings/probe.js'
-export { type Attack, attackWithin, describeAttack, parseAttack, pgd } from './attacks/attack.js'
-export type { AttackOptions } from './attacks/pgd.js'
+export {
+  type Attack,
+  type AttackOptions,
+  attackWithin,
+  describeAttack,
+  type Pgd,
+  parseAttack,
+  pgd,
+} from './attacks/attack.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
 export { version } from './base/version.js'
 export { type Proportion, proportion, wilson } from './base/wilson.js'

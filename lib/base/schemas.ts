@@ -36,15 +36,28 @@ export const variants = <const Tag extends string, const Options extends Variant
   })
 }
 
-/** `variants` of a table: the objects that its entries describe, told apart by the key `tag`. */
+/** `variants` of a table of schemas: the objects that its entries describe, told apart by the key `tag`. */
 export const variantsOf = <Schema extends z.core.$ZodTypeDiscriminable>(
   tag: string,
-  table: Readonly<Record<string, Schema>>,
+  schemas: Readonly<Record<string, Schema>>,
 ): z.ZodType<z.output<Schema>, z.input<Schema>> => {
-  const [first, ...others] = Object.values(table)
+  const [first, ...others] = Object.values(schemas)
   if (first === undefined) throw new TypeError(`a table of variants by "${tag}" is empty`)
   return variants(tag, [first, ...others])
 }
+
+/**
+ * One of a table of kinds, told apart by the key `kind`, or `tag`: each has a schema whose `kind` is its name in the
+ * table. What is in the table is known everywhere; nobody lists it again.
+ */
+export const table = <Kinds extends Readonly<Record<string, { schema: z.core.$ZodTypeDiscriminable }>>>(
+  kinds: Kinds,
+  tag = 'kind',
+) =>
+  variantsOf<Kinds[keyof Kinds]['schema']>(
+    tag,
+    Object.fromEntries(Object.entries(kinds).map(([name, { schema }]) => [name, schema])),
+  )
 
 /** Lets a word stand for the object with that `kind` and all its defaults: `cosine` for `{ kind: 'cosine' }`. */
 export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
-import { type Attack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
+import { type Attack, changedAttack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
@@ -86,7 +86,7 @@ const chooseAttack = (network: Network, flags: Flags): Attack | undefined => {
     ...(flags.stepSize !== undefined && { stepSize: flags.stepSize }),
   }
   const own = attackOf(network.history.objective) ?? pgd()
-  return flags.attack === undefined ? pgd({ ...own, ...changes }) : parseAttack(flags.attack, changes)
+  return flags.attack === undefined ? changedAttack(own, changes) : parseAttack(flags.attack, changes)
 }
 
 const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags: Flags) => {

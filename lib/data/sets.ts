@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { didYouMean } from '../base/numbers.js'
-import { variantsOf } from '../base/schemas.js'
+import { table } from '../base/schemas.js'
 import { listed } from '../base/words.js'
 import { builtinSet } from './builtin.js'
 import { cifar10Set } from './cifar10.js'
@@ -19,12 +19,7 @@ export type DataSetName = keyof typeof sets
 export const dataSetNames = Object.keys(sets) as readonly DataSetName[]
 
 /** Schema of the `data` of a recipe. */
-export const dataSchema = variantsOf(
-  'set',
-  Object.fromEntries(Object.entries(sets).map(([name, { schema }]) => [name, schema])) as {
-    [Name in DataSetName]: (typeof sets)[Name]['schema']
-  },
-)
+export const dataSchema = table(sets, 'set')
 
 /** The `data` of a recipe: which set, and how many of its images. */
 export type DataRecipe = z.output<(typeof sets)[DataSetName]['schema']>

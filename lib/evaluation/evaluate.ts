@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema } from '../attacks/attack.js'
+import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
@@ -118,7 +118,7 @@ export async function evaluate(
           indices,
           batchSize: settings.batchSize,
           precision,
-          attack: attack ?? null,
+          attack: attack === undefined ? null : nativeAttack(attack),
           seed: settings.seed,
         },
         onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples }),

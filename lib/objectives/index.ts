@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
 import { sameData } from '../base/json.js'
-import { parse, shorthand, variantsOf } from '../base/schemas.js'
+import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
 import { ibpKind } from './ibp.js'
@@ -30,25 +30,14 @@ const kinds = {
   crownIbp: crownIbpKind,
 } as const
 
-type Kinds = typeof kinds
-
 /** What loss a batch has: one of the kinds, told apart by `kind`. */
-export type Objective = {
-  [Name in keyof Kinds]: Kinds[Name] extends ObjectiveKind<infer Kind, infer _> ? Kind : never
-}[keyof Kinds]
+export type Objective = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
 
 /** The kinds by name. */
 export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
-export const objectiveSchema: z.ZodType<Objective> = shorthand(
-  variantsOf(
-    'kind',
-    Object.fromEntries(Object.entries(kinds).map(([name, { schema }]) => [name, schema])) as {
-      [Name in keyof Kinds]: Kinds[Name]['schema']
-    },
-  ),
-)
+export const objectiveSchema: z.ZodType<Objective> = shorthand(table(kinds))
 
 /**
  * An objective of any kind, by name or with options: `objective({ kind: 'trades', beta: 1 })`.

@@ -32,5 +32,5 @@ export const epsilonToProve = ({
 /** The ε that an objective on bounds trains to prove; none for the others. */
 export const provenEpsilon = (objective: Objective | undefined): number | undefined => {
   const native = objective && nativeObjective(objective)
-  return native?.kind === 'verified' ? native.epsilon : undefined
+  return native?.kind === 'verified' ? Number(native.epsilon) : undefined
 }

@@ -3,7 +3,7 @@
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats } from '../../bindings/native.js'
-import { type Attack, attackSchema } from '../attacks/attack.js'
+import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { integer, parse, strict } from '../base/schemas.js'
@@ -138,7 +138,13 @@ export const adversarialExamples = (
       addon().attack(
         network.handle,
         { images, labels: Int32Array.from(labels) },
-        { attack: parse(attackSchema, attack, 'attack'), start: null, folded: true, precision, seed },
+        {
+          attack: nativeAttack(parse(attackSchema, attack, 'attack')),
+          start: null,
+          folded: true,
+          precision,
+          seed,
+        },
       ),
     signal,
   )

@@ -3,7 +3,7 @@
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, VerifyResult } from '../../bindings/native.js'
-import type { Attack } from '../attacks/attack.js'
+import { type Attack, nativeAttack } from '../attacks/attack.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
 import type { BoundVerifier } from './methods.js'
@@ -29,7 +29,7 @@ export const nativeEngine = (
   evaluate: (indices, attack) => {
     const request = {
       indices,
-      attack,
+      attack: attack === null ? null : nativeAttack(attack),
       seed,
       batchSize: indices.length,
       precision: defaultPrecision(network),

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "addon/job_arguments.h"
+#include "addon/read_bounds.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
 

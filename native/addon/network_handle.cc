@@ -3,6 +3,7 @@
 
 #include "addon/handles.h"
 #include "addon/job.h"
+#include "addon/read_common.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
 #include "device/device.h"

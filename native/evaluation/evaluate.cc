@@ -17,7 +17,7 @@ Judged judge(const Network& network, const at::Tensor& images, const at::Tensor&
              at::ScalarType compute) {
   const at::Tensor logits =
       forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
-  return {at::cross_entropy_loss(logits, labels, {}, at::Reduction::None), logits.argmax(1)};
+  return {cross_entropies(logits, labels), logits.argmax(1)};
 }
 
 void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classes) {
@@ -34,16 +34,12 @@ void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classe
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
                        const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
                        const Interrupt& interrupt) {
-  const auto loss = [&](const at::Tensor& images) {
-    return at::cross_entropy_loss(forward(attacked, images), batch.labels, {}, at::Reduction::Sum);
-  };
+  const Target target{attacked, batch, key, interrupt};
   AttackResult best;
-  for (int64_t restart = 0; restart < attack.restarts; ++restart) {
-    const at::Tensor from =
-        start ? start->clone() : random_start(batch, attack, key, static_cast<uint32_t>(restart));
-    const at::Tensor images = ascend(batch.images, from, attack, loss, interrupt);
+  for (int64_t attempt = 0; attempt < attempts(attack); ++attempt) {
+    const at::Tensor images = search(attack, target, static_cast<uint32_t>(attempt), start);
     const Judged judged = judge(network, images, batch.labels, attacked.compute);
-    if (restart == 0) {
+    if (attempt == 0) {
       best = {images, judged.losses, judged.classes};
       continue;
     }

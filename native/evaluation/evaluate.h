@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "attack/pgd.h"
+#include "attack/attack.h"
 #include "data/dataset.h"
 #include "device/interrupt.h"
 #include "graph/network.h"
@@ -41,8 +41,8 @@ struct AttackResult {
   at::Tensor classes;  ///< its predicted class
 };
 
-/// The strongest of attack.restarts ascents for each sample: a misclassified one before any other, then the
-/// highest loss; judged on the stored images. `start` replaces the random start.
+/// The strongest of the attack's attempts for each sample: a misclassified one before any other, then the
+/// highest loss; judged on the stored images. `start` replaces the attack's own.
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
                        const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
                        const Interrupt& interrupt);

@@ -43,9 +43,30 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
   out.copy_(host);
 }
 
-const Initialisation& initialisation(const Operation& operation) {
-  if (const auto* conv = std::get_if<Conv2d>(&operation)) return conv->init;
-  return std::get<Linear>(operation).init;
+Initialisation initialisation(const Operation& operation) {
+  return std::visit(
+      [](const auto& op) -> Initialisation {
+        if constexpr (op.facts.numbers == Numbers::kWeight)
+          return op.init;
+        else
+          return {};
+      },
+      operation);
+}
+
+/// The constants of an operation that has some, as weight and bias.
+NodeWeights constants_of(const Operation& operation, const at::TensorOptions& options) {
+  const auto per_channel = [&](const std::vector<double>& values) {
+    return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(options).view({-1, 1, 1});
+  };
+  return std::visit(
+      [&](const auto& op) -> NodeWeights {
+        if constexpr (op.facts.numbers == Numbers::kConstants)
+          return {per_channel(op.std), per_channel(op.mean), {}, {}, {}};
+        else
+          return {};
+      },
+      operation);
 }
 
 /// A tensor of its own autograd history over the arena's memory, which it keeps alive.
@@ -68,13 +89,7 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (const TensorInfo& info : graph.tensors)
     if (info.kind == TensorKind::kRunningVariance) view(buffers, info).fill_(1);
 
-  constants.resize(graph.nodes.size());
-  for (size_t i = 0; i < constants.size(); ++i) {
-    const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
-    if (!op) continue;
-    constants[i].weight = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).to(options).view({-1, 1, 1});
-    constants[i].bias = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble).to(options).view({-1, 1, 1});
-  }
+  for (const Node& node : graph.nodes) constants.push_back(constants_of(node.operation, options));
 }
 
 at::Tensor Network::view(const at::Tensor& arena, const TensorInfo& info) const {
@@ -90,7 +105,7 @@ Weights Network::weights() const {
   };
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (!std::holds_alternative<Normalize>(node.operation))
+    if (facts(node.operation).numbers != Numbers::kConstants)
       all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}};
   }
   return all;

@@ -1,0 +1,17 @@
+#include "addon/read_evaluate.h"
+
+#include "addon/read_common.h"
+
+namespace coppice {
+
+EvaluatePlan read_evaluate_plan(const Reader& request, const Network& network, const Dataset& dataset) {
+  EvaluatePlan plan;
+  plan.indices = read_indices(request["indices"], network, dataset);
+  plan.batch_size = request["batchSize"].integer(1, kLargestBatch);
+  plan.compute = read_precision(request["precision"], network);
+  if (const Reader attack = request["attack"]; !attack.missing()) plan.attack = read_variant<Attack>(attack);
+  plan.seed = read_seed(request["seed"]);
+  return plan;
+}
+
+}  // namespace coppice
