@@ -60,6 +60,12 @@ export {
 } from './data/index.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
 export {
+  adversarialExamples,
+  type EngineEvaluation,
+  type EvaluateEngineOptions,
+  evaluateEngine,
+} from './evaluation/evaluateEngine.js'
+export {
   importTorch,
   readTorchModel,
   type TorchModel,
@@ -130,15 +136,11 @@ export type { RunEvent } from './runs/metrics.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export type { OnWarning } from './sparse/cache.js'
 export {
-  adversarialExamples,
   type Candidates,
   type CompileOptions,
   compile,
   type Dtype,
-  type EngineEvaluation,
   type EngineFacts,
-  type EvaluateEngineOptions,
-  evaluateEngine,
   type Instructions,
   type LayerPrediction,
   type Prediction,
