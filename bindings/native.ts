@@ -6,7 +6,10 @@
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
 import type { ErrorCode } from '../lib/base/errors.js'
+import type { BoundMethod, TrainableMethod } from './boundMethods.js'
 import type { NetworkSpec } from './spec.js'
+
+export type { BoundMethod } from './boundMethods.js'
 
 /** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}`
@@ -95,15 +98,6 @@ export type NativeAttack = NativeKind
 export type NativeObjective = NativeKind
 
 /**
- * Bounds of the network on the box around an image. `interval`: interval bound propagation (Gowal et al., 2018).
- * `crownIbp`: interval bounds inside, one backward pass for the margins (Zhang et al., 2020). The others bound every
- * layer by a backward pass: `symbolic` with both slopes u/(u−l) (Wang et al., 2018; equal to Fast-Lin, DeepZ and
- * Wong–Kolter), `crown` with the lower slope 0 or 1, whichever is tighter (Zhang et al., 2018), `alphaCrown` with the
- * lower slopes of the margins' pass optimised for each image (Xu et al., 2021).
- */
-export type BoundMethod = 'interval' | 'crownIbp' | 'symbolic' | 'crown' | 'alphaCrown'
-
-/**
  * Training on bounds: cleanWeight · cross-entropy of the batch + robustWeight · cross-entropy of the worst logits that
  * the bounds allow (0 for the label, −margin for every other class), meaned over `images` of the batch. The weights
  * come with every step; where the robust one is 0 no bound is computed.
@@ -112,7 +106,7 @@ export type NativeVerified = {
   kind: 'verified'
   /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
   epsilon: number
-  bound: Exclude<BoundMethod, 'alphaCrown'>
+  bound: TrainableMethod
   /** How many images of the batch are bounded, drawn with replacement; 0: all of them, each once. */
   images: number
   /** Whether the gradient flows through the denominator of the slope u/(u−l) too. */
@@ -240,7 +234,7 @@ export interface NativeBounds {
   clip: boolean
   /** Bytes that backward passes may take at once; fewer than one neuron needs is an error. */
   memory: number
-  /** Of `alphaCrown`: gradient steps for each image. */
+  /** Of methods that optimise their bounds: gradient steps for each image. */
   iterations: number
 }
 

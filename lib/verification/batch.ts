@@ -3,8 +3,8 @@ import type { Floats } from '../../bindings/native.js'
 import { type Attack, attackName } from '../attacks/attack.js'
 import { exhibit, ruleOn } from './contradiction.js'
 import type { Engine } from './engine.js'
+import type { BoundVerifier } from './methods.js'
 import { type Findings, type ImageVerdict, isContradicted, judge, NO_CLASS, type Ruling } from './verdict.js'
-import type { BoundVerifier } from './verifier.js'
 
 /** What is tried, in this order. */
 export interface Plan {

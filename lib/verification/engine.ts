@@ -7,7 +7,7 @@ import { type Attack, nativeAttack } from '../attacks/attack.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
 import { type ExactNetwork, isRightExactly } from './exact.js'
-import type { BoundVerifier } from './verifier.js'
+import type { BoundVerifier } from './methods.js'
 
 /** Each call treats the given images as one batch. */
 export interface Engine {
