@@ -1,5 +1,6 @@
 /** The attack that measures empirical robust accuracy: projected gradient ascent in the ε-box, with restarts. */
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
 import { integer, parse, strict } from '../base/schemas.js'
 import { type AttackOptions, attackShape } from './pgd.js'
@@ -11,7 +12,10 @@ export interface Attack extends AttackOptions {
 }
 
 /** Schema of an attack, defaults filled in. */
-export const attackSchema = strict({ ...attackShape('uniform'), restarts: integer(1).default(1) })
+export const attackSchema = strict({
+  ...attackShape('uniform'),
+  restarts: integer(1, LIMITS.restarts).default(1),
+})
 
 /**
  * Projected gradient ascent on the cross-entropy. Defaults are the paper's: ε 8/255, 10 steps of 2/255, one restart,

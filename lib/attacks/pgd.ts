@@ -1,5 +1,6 @@
 /** Projected gradient ascent in the L∞ box around an image: the options that attacks and robust objectives share. */
 import type { NativeAttack } from '../../bindings/native.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { choice, integer } from '../base/schemas.js'
 
@@ -25,7 +26,7 @@ export const attackShape = (start: Start) => ({
       error: 'must be greater than 0: an attack that stands still measures nothing',
     })
     .default(2 / 255),
-  steps: integer(1).default(10),
+  steps: integer(1, LIMITS.attackSteps).default(10),
   start: choice(['uniform', 'gaussian', 'none']).default(start),
 })
 

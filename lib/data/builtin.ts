@@ -9,6 +9,7 @@
  */
 import { z } from 'zod'
 import { hash32 } from '../base/hash.js'
+import { LIMITS } from '../base/limits.js'
 import { integer, parse, strict } from '../base/schemas.js'
 import { Canvas, type Colour, PLANE, type Randomness, randomness, SIDE, turned } from './canvas.js'
 import type { LabelledImages } from './images.js'
@@ -24,8 +25,8 @@ export interface BuiltinOptions {
 }
 
 const schema = strict({
-  train: integer(1).default(6000),
-  test: integer(1).default(1000),
+  train: integer(1, LIMITS.builtinImages).default(6000),
+  test: integer(1, LIMITS.builtinImages).default(1000),
   seed: z.int('expected a whole number').default(0),
 })
 

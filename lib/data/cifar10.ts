@@ -3,10 +3,11 @@
  * (A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009)
  */
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { CoppiceError } from '../base/errors.js'
 import { PickleError, readPickle } from '../files/pickle.js'
+import { readBytes } from '../files/read.js'
 import type { LabelledImages } from './images.js'
 import { PickledArray, rebuildArray } from './pickledArray.js'
 
@@ -61,6 +62,8 @@ export const CIFAR10_PYTHON: Cifar10Version = {
 const PER_BATCH = 10_000
 const PIXELS = 3 * 32 * 32
 const BINARY_BYTES = PER_BATCH * (1 + PIXELS)
+/** Of either version; the pickles are a little longer. */
+const LONGEST_BATCH = 2 * BINARY_BYTES
 
 /** What one file holds: pixels [10000, 3, 32, 32] and their classes. */
 interface Batch {
@@ -140,9 +143,7 @@ const findFiles = async (
 }
 
 const readBatch = async (file: string, version: Cifar10Version): Promise<Batch> => {
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw fileError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, error)
-  })
+  const bytes = await readBytes(file, LONGEST_BATCH)
   if (version.name === 'binary' && bytes.length !== BINARY_BYTES) {
     const state = bytes.length < BINARY_BYTES ? 'truncated' : 'too long'
     throw fileError(`${file} is ${state}: ${bytes.length} bytes instead of ${BINARY_BYTES}`)

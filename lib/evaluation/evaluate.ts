@@ -5,8 +5,9 @@ import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
 import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
-import { choice, integer, parse, strict } from '../base/schemas.js'
+import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
@@ -72,10 +73,10 @@ const schema = strict({
   attack: attackSchema.optional(),
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
-  images: integer(1).optional(),
-  batchSize: integer(1).default(250),
+  images: integer(1, LIMITS.images).optional(),
+  batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
-  seed: integer(0).default(0),
+  seed: seedSchema.default(0),
 })
 
 /**

@@ -8,8 +8,9 @@
 import { z } from 'zod'
 import type { NativeVerified } from '../../bindings/native.js'
 import { hash32 } from '../base/hash.js'
-import { formatPixels, fraction, fractionBetween } from '../base/numbers.js'
-import { choice, integer, parse, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { choice, integer, parse, positiveUpTo, strict } from '../base/schemas.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { boundedEpsilon } from './onBounds.js'
 
@@ -40,23 +41,18 @@ export interface MixTrain extends MixTrainOptions {
   readonly kind: 'mixTrain'
 }
 
-const positive = (value: number) =>
-  fraction
-    .refine((number) => number > 0 && number <= 1e6, { error: 'must be greater than 0 and at most 1e6' })
-    .default(value)
-
 const schema = strict({
   kind: z.literal('mixTrain'),
   epsilon: boundedEpsilon,
-  k: integer(1).default(10),
+  k: integer(1, LIMITS.boundedImages).default(10),
   alpha: fractionBetween(0, 1).default(0.7),
   bound: choice(['symbolic', 'interval', 'crownIbp', 'crown']).default('symbolic'),
   mix: choice(['coin', 'convex']).default('coin'),
   gradient: choice(['full', 'detached']).default('full'),
-  weight: positive(0.1),
-  weightGrowth: fraction.refine((growth) => growth >= 1, { error: 'must be at least 1' }).default(2.5),
-  weightSteps: integer(1).default(10),
-  maxWeight: positive(50),
+  weight: positiveUpTo(LIMITS.lossWeight).default(0.1),
+  weightGrowth: fractionBetween(1, LIMITS.lossWeight).default(2.5),
+  weightSteps: integer(1, LIMITS.steps).default(10),
+  maxWeight: positiveUpTo(LIMITS.lossWeight).default(50),
 })
 
 /** w = min(max, weight · growth^⌊steps · part of the phase after the ramp⌋); the last part's weight is the final one. */

@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
-import { fraction } from '../base/numbers.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
 
@@ -20,7 +21,7 @@ export interface Trades extends TradesOptions {
 const schema = strict({
   kind: z.literal('trades'),
   ...attackShape('gaussian'),
-  beta: fraction.refine((beta) => beta >= 0, { error: 'must be at least 0' }).default(6),
+  beta: fractionBetween(0, LIMITS.lossWeight).default(6),
 })
 
 export const tradesKind: ObjectiveKind<Trades, typeof schema> = {

@@ -1,11 +1,11 @@
 /** What a recipe leaves open is decided here, once the data and the network are known; and what identifies a run. */
 
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve as absolute } from 'node:path'
 import { pgd } from '../attacks/attack.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
+import { LONGEST_RECIPE, readJson } from '../files/json.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
 import { parseSpec } from '../networks/parse.js'
@@ -175,13 +175,11 @@ const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonN
   }
 
 const readSpec = async (file: string): Promise<NetworkSpec> => {
+  const value = await readJson(file, LONGEST_RECIPE)
   try {
-    return parseSpec(JSON.parse(await readFile(file, 'utf8')))
+    return parseSpec(value)
   } catch (error) {
-    if (error instanceof CoppiceError) throw invalid(`${file}: ${error.message}`, error)
-    throw new CoppiceError('ERR_FILE', `cannot read the spec ${file}: ${(error as Error).message}`, {
-      cause: error,
-    })
+    throw error instanceof CoppiceError ? invalid(`${file}: ${error.message}`, error) : error
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { Network } from '../models/network.js'
 import { addToCache, type OnWarning, readCache } from './cache.js'
@@ -31,14 +32,11 @@ export interface CompileOptions {
   onWarning?: OnWarning
 }
 
-/** Native code takes no larger batches. */
-const LARGEST_BATCH = 65_536
-
 const schema = strict({
-  batch: integer(1).max(LARGEST_BATCH, `must be at most ${LARGEST_BATCH}; run larger sets in parts`),
+  batch: integer(1, LIMITS.engineBatch),
   dtype: choice(dtypes).default('fp32'),
   device: z.string('expected cpu, cuda or cuda:1').optional(),
-  threads: integer(1).max(1024, 'must be at most 1024').optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   candidates: choice(candidateNames).optional(),
   instructions: choice(['best', 'portable', 'imitated']).default('best'),
 })

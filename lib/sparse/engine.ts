@@ -6,6 +6,7 @@ import { settle } from '../../bindings/jobs.js'
 import type { EngineCandidate, EngineStage, Floats, NativeSparseEngine } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
+import { LIMITS } from '../base/limits.js'
 import { show } from '../base/numbers.js'
 import { integer, parse, strict } from '../base/schemas.js'
 import type { ImageShape } from '../networks/spec.js'
@@ -45,8 +46,8 @@ export interface TimeOptions extends RunOptions {
 }
 
 const timeSchema = strict({
-  warmup: integer(0).default(3),
-  runs: integer(1).default(10),
+  warmup: integer(0, LIMITS.runs).default(3),
+  runs: integer(1, LIMITS.runs).default(10),
   flush: z.boolean('expected true or false').default(false),
 })
 

@@ -6,7 +6,8 @@ import type { Floats } from '../../bindings/native.js'
 import { type Attack, attackSchema } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
@@ -46,9 +47,9 @@ export interface EngineEvaluation {
 
 const schema = strict({
   attack: attackSchema.optional(),
-  images: integer(1).optional(),
-  batchSize: integer(1).optional(),
-  seed: integer(0).default(0),
+  images: integer(1, LIMITS.images).optional(),
+  batchSize: batchSizeSchema.optional(),
+  seed: seedSchema.default(0),
 })
 
 /**

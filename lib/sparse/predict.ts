@@ -13,6 +13,7 @@ import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
@@ -84,9 +85,9 @@ const GRID = [1, 0.75, 0.5, 0.3, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005]
 const schema = strict({
   structure: choice(structureNames),
   sparsity: z.number('expected a fraction').min(0).lt(1, 'must be below 1'),
-  batch: integer(1).default(64),
+  batch: integer(1, LIMITS.engineBatch).default(64),
   dtype: choice(dtypes).default('fp32'),
-  threads: integer(1).optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   residual: choice(residualNames).default('inner'),
 })
 

@@ -1,8 +1,9 @@
 /** The settings of training as options and recipes give them: schemas, and the defaults that depend on the network. */
 
 import { z } from 'zod'
-import { fraction, show } from '../base/numbers.js'
-import { batchSizeSchema, choice, integer, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween, show } from '../base/numbers.js'
+import { batchSizeSchema, choice, integer, seedSchema, strict } from '../base/schemas.js'
 import type { Network } from '../models/network.js'
 import { optimiserSchema } from './optimiser.js'
 import type { TrainingPlan } from './plan.js'
@@ -12,14 +13,17 @@ const STANDARD = Object.freeze({ pad: 4, flip: true })
 
 /** Schema of the augmentation: `standard`, `none`, or `{ pad, flip }`. */
 const augmentSchema = z
-  .union([z.literal('standard'), z.literal('none'), strict({ pad: integer(0), flip: z.boolean() })], {
-    error: (issue) => `expected "standard", "none" or { pad, flip }, received ${show(issue.input)}`,
-  })
+  .union(
+    [z.literal('standard'), z.literal('none'), strict({ pad: integer(0, LIMITS.pad), flip: z.boolean() })],
+    {
+      error: (issue) => `expected "standard", "none" or { pad, flip }, received ${show(issue.input)}`,
+    },
+  )
   .default('standard')
 
-export const epochsSchema = integer(1)
+export const epochsSchema = integer(1, LIMITS.epochs)
 
-export const rampEpochsSchema = fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' })
+export const rampEpochsSchema = fractionBetween(0, LIMITS.epochs)
 
 /** What pre-training and fine-tuning share. */
 export const settingsShape = {
@@ -27,7 +31,7 @@ export const settingsShape = {
   batchSize: batchSizeSchema.default(128),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   augment: augmentSchema,
-  seed: integer(0).default(0),
+  seed: seedSchema.default(0),
 }
 
 export type Settings = z.output<ReturnType<typeof strict<typeof settingsShape>>>

@@ -2,8 +2,9 @@
 
 import { type Attack, attackName, attackSchema, attackWithin } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import type { Dataset } from '../data/dataset.js'
 import type { Network } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
@@ -48,10 +49,10 @@ export interface VerifyOptions {
 const schema = strict({
   verifier: verifierSchema.prefault('symbolic'),
   epsilon: fractionBetween(0, 1),
-  images: integer(1).optional(),
+  images: integer(1, LIMITS.images).optional(),
   attack: attackSchema.optional(),
-  batchSize: integer(1).optional(),
-  seed: integer(0).default(0),
+  batchSize: batchSizeSchema.optional(),
+  seed: seedSchema.default(0),
 })
 
 /**
