@@ -112,7 +112,7 @@ const parseNpy = (bytes: Uint8Array): NpyArray | string => {
   const sizes = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1]
   if (sizes === undefined) return 'has no readable header'
   if (!Object.hasOwn(types, descr))
-    return `has elements of type ${descr === '' ? 'unknown' : show(descr)}; whole numbers are needed`
+    return `has elements of type '${show(descr || 'unknown').slice(1, -1)}'; whole numbers are needed`
   if (/'fortran_order':\s*True/.test(header))
     return 'is in Fortran order; save it with numpy.ascontiguousarray'
   const shape = sizes.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]))
@@ -124,5 +124,5 @@ const parseNpy = (bytes: Uint8Array): NpyArray | string => {
     return `has ${data.length} bytes where its shape ${showShape(shape)} needs ${needed}`
   }
   // Larger elements must be aligned, which a copy is.
-  return { data: Type === Uint8Array ? data : new Type(data.slice().buffer, 0, count), shape }
+  return { data: Type === Uint8Array ? data : new Type(new Uint8Array(data).buffer, 0, count), shape }
 }
