@@ -9,12 +9,11 @@ import { invalid } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
-import { readJson } from '../files/json.js'
 import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
-import type { OutcomeFile } from '../runs/result.js'
+import { readOutcomes } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { VerificationFile } from '../runs/verificationFile.js'
 import { describeVerifier, type Verifier, verifier } from '../verification/index.js'
@@ -215,7 +214,7 @@ const measuredByRun = async (path: string, name: string, dataset: Dataset) => {
   const { data } = await readRunEnvironment(run)
   const { evaluate } = await readRunRecipe(run)
   if (data.test !== dataset.fingerprint || evaluate.precision === 'bf16') return undefined
-  const outcomes = (await readJson(outcomesPath(run, name))) as OutcomeFile
+  const outcomes = await readOutcomes(outcomesPath(run, name))
   return measuredBy(outcomes, outcomes.attack)
 }
 

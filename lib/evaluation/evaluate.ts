@@ -12,6 +12,7 @@ import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
 import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
+import { requirePrecision } from '../training/settings.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
 
@@ -108,6 +109,7 @@ export async function evaluate(
   }
   const totalSamples = settings.verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
+  requirePrecision(precision, network.type, 'evaluate')
   const indices = dataset.indices.slice(0, n)
   const result = await settle(
     () =>

@@ -14,6 +14,7 @@ import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
 import { defaultOptimiser } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import { requirePrecision, requireRates } from '../training/settings.js'
 import { verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
@@ -81,6 +82,12 @@ export function resolveRecipe(
   }
   const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
   const verify = resolveVerify(written, objective, attack.epsilon, images)
+  const type = training.precision === 'fp64' ? 'float64' : 'float32'
+  requirePrecision(prune?.precision, type, 'recipe.prune')
+  if (type === 'float32') requirePrecision(evaluate.precision, type, 'recipe.evaluate')
+  const learningRate = pretrain.learningRate ?? own.learningRate
+  const schedule = pretrain.schedule ?? own.schedule
+  requireRates(learningRate, schedule, 'recipe.pretrain')
   const { prune: _, ...rest } = recipe
   return {
     ...rest,
@@ -91,8 +98,8 @@ export function resolveRecipe(
       ...training,
       objective,
       epochs,
-      learningRate: pretrain.learningRate ?? own.learningRate,
-      schedule: pretrain.schedule ?? own.schedule,
+      learningRate,
+      schedule,
       rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
     },
     ...(prune && {

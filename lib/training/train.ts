@@ -12,7 +12,14 @@ import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
 import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import { epochsSchema, rampEpochsSchema, resolveSettings, settingsShape } from './settings.js'
+import {
+  epochsSchema,
+  rampEpochsSchema,
+  requirePrecision,
+  requireRates,
+  resolveSettings,
+  settingsShape,
+} from './settings.js'
 
 const schema = strict({
   ...settingsShape,
@@ -83,6 +90,8 @@ export async function train(
     rampEpochs: settings.rampEpochs ?? defaultRampEpochs(objective, settings.epochs),
     learn: { kind: 'weights' },
   } as const
+  requireRates(plan.learningRate, plan.schedule, 'train')
+  requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
   network.history = { objective: plan.objective }
   if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
