@@ -1,7 +1,8 @@
 /** The attack that measures empirical robust accuracy: projected gradient ascent in the ε-box, with restarts. */
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
-import { formatPixels } from '../base/numbers.js'
+import { formatPixels, fractionBetween, show } from '../base/numbers.js'
 import { integer, parse, strict } from '../base/schemas.js'
 import { type AttackOptions, attackShape } from './pgd.js'
 
@@ -35,28 +36,32 @@ const NAME = /^pgd(?:-?(\d+)(?:x(\d+))?)?$/i
  * @throws CoppiceError if the name is none of these.
  */
 export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack => {
-  const match = NAME.exec(text.trim())
+  const match = typeof text === 'string' ? NAME.exec(text.trim()) : null
   if (match === null) {
     throw invalid(
-      `unknown attack "${text}"; write pgd10 for 10 steps, or pgd50x10 for 50 steps and 10 restarts`,
+      `unknown attack ${show(text)}; write pgd10 for 10 steps, or pgd50x10 for 50 steps and 10 restarts`,
     )
   }
   const [, steps, restarts] = match
   return pgd({
-    ...options,
+    ...optionsOf(options, 'attack'),
     ...(steps === undefined ? {} : { steps: Number(steps) }),
     ...(restarts === undefined ? {} : { restarts: Number(restarts) }),
   })
 }
 
 /** An attack by name within another ε than the paper's, its steps ε/4 long: ten of them reach every corner of the box. */
-export const attackWithin = (epsilon: number, name = 'pgd10'): Attack =>
-  parseAttack(name, { epsilon, stepSize: epsilon / 4 || pgd().stepSize })
+export const attackWithin = (epsilon: number, name = 'pgd10'): Attack => {
+  const within = parse(fractionBetween(0, 1), epsilon, 'attackWithin')
+  return parseAttack(name, { epsilon: within, stepSize: within / 4 || pgd().stepSize })
+}
 
 /** `pgd10`, `pgd50x10`: what `parseAttack` reads. */
 export const attackName = ({ steps, restarts }: Attack): string =>
   `pgd${steps}${restarts > 1 ? `x${restarts}` : ''}`
 
 /** The short name of an attack, such as `PGD-50x10, eps 8/255`. */
-export const describeAttack = ({ steps, restarts, epsilon }: Attack): string =>
-  `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`
+export const describeAttack = (attack: Attack): string => {
+  const { steps, restarts, epsilon } = optionsOf(attack, 'attack')
+  return `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`
+}

@@ -26,12 +26,12 @@ export const optionsOf = <Options extends object>(options: Options, what: string
 
 /** Something of a class of Coppice's, or an error that says what was expected and what came instead. */
 export const instanceOf = <Value>(
-  type: { new (...args: never): Value } | (abstract new (...args: never) => Value),
+  type: { readonly prototype: Value; [Symbol.hasInstance](value: unknown): boolean },
   value: unknown,
   what: string,
   expected: string,
 ): Value => {
-  if (value instanceof type) return value
+  if (type[Symbol.hasInstance](value)) return value as Value
   throw invalid(`${what}: expected ${expected}, received ${show(value)}`)
 }
 

@@ -90,7 +90,7 @@ export const parse = <Schema extends z.ZodType>(
   value: unknown,
   what: string,
 ): z.output<Schema> => {
-  const result = schema.safeParse(value)
+  const result = settled(schema, value, what)
   if (result.success) return result.data
   const { issues } = result.error
   // A mistyped key is also a missing one; the typo is what to tell.
@@ -99,6 +99,16 @@ export const parse = <Schema extends z.ZodType>(
   const place = first.path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
   const more = issues.length === 1 ? '' : ` (and ${issues.length - 1} more)`
   throw invalid(`${what}${place}: ${first.message}${more}`, result.error)
+}
+
+/** A promise somewhere in a value cannot be waited for here. */
+const settled = <Schema extends z.ZodType>(schema: Schema, value: unknown, what: string) => {
+  try {
+    return schema.safeParse(value)
+  } catch (error) {
+    if (!(error instanceof z.core.$ZodAsyncError)) throw error
+    throw invalid(`${what}: received a promise (is an await missing?)`, error)
+  }
 }
 
 const unknownKey = (keys: readonly string[], known: readonly string[]): string => {

@@ -6,11 +6,12 @@
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
@@ -157,7 +158,9 @@ export async function* compress(
   dataset: Dataset,
   options: CompressOptions,
 ): AsyncGenerator<CompressStep, void, undefined> {
-  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'compress')
+  requireDataset(dataset, 'compress')
+  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'compress')
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)

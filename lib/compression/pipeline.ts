@@ -3,13 +3,15 @@
  * A rolling checkpoint holds all there is to know about where the run stands, so that it goes on from there with the
  * same bits.
  */
+
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Device } from '../../bindings/native.js'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
 import { writeJson } from '../files/json.js'
 import { describeNetwork } from '../networks/describe.js'
-import type { Recipe } from '../recipes/recipe.js'
+import { parseRecipe, type Recipe } from '../recipes/recipe.js'
 import { branchesOf } from '../recipes/resolve.js'
 import { describeEnvironment, environmentChanges } from '../runs/environment.js'
 import { type ResultRow, type RunResult, readResult } from '../runs/result.js'
@@ -25,8 +27,9 @@ import { branchStage, pretrainStage, tellMismatches } from './stages.js'
  * divergence and a full disk later, after which the run resumes from its last checkpoint; the signal's reason
  */
 export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = {}): Promise<RunResult> {
-  await requireFree(path)
-  const prepared = await prepare(recipe)
+  optionsOf(hooks, 'runRecipe')
+  await requireFree(pathOf(path, 'runRecipe'))
+  const prepared = await prepare(parseRecipe(recipe))
   try {
     hooks.signal?.throwIfAborted()
     const environment = await environmentOf(prepared)
@@ -45,7 +48,8 @@ export interface ResumeOptions extends RunHooks {
 
 /** Goes on with an interrupted run; a finished one just gives its result. */
 export async function resumeRun(path: string, options: ResumeOptions = {}): Promise<RunResult> {
-  const run = await Run.open(path)
+  optionsOf(options, 'resumeRun')
+  const run = await Run.open(pathOf(path, 'resumeRun'))
   return closing(run, async () => {
     if (existsSync(run.result)) return await finished(run)
     const recipe = await readRunRecipe(path)

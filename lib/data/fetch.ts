@@ -1,4 +1,5 @@
 /** Downloads CIFAR-10's official archive, checks it and unpacks it. */
+
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
@@ -7,11 +8,15 @@ import { dirname, join, resolve } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
 import { CIFAR10_BINARY, readCifar10 } from './cifar10.js'
 
 export const CIFAR10_URL = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
 const CIFAR10_MD5 = 'c32a1d4ab5d03f1284b67883e8d87530'
+
+/** Of any archive, in bytes; a server that never ends must not fill the disk. */
+const LONGEST_ARCHIVE = 2 ** 30
 
 export interface FetchOptions {
   /** Where the archive is; default its author's site. */
@@ -32,8 +37,14 @@ export interface FetchOptions {
  * @throws CoppiceError `ERR_FILE` when the download fails, stops short or has another MD5; the signal's reason.
  */
 export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<void> {
-  const { url = CIFAR10_URL, signal, onProgress, md5 = CIFAR10_MD5, check = readCifar10 } = options
-  const target = resolve(folder)
+  const {
+    url = CIFAR10_URL,
+    signal,
+    onProgress,
+    md5 = CIFAR10_MD5,
+    check = readCifar10,
+  } = optionsOf(options, 'fetchCifar10')
+  const target = resolve(pathOf(folder, 'fetchCifar10'))
   if (existsSync(target) && (await orFileError(readdir(target))).length > 0) {
     await check(target)
     return
@@ -83,6 +94,10 @@ async function download(
       transform(chunk: Buffer, _, done) {
         hash.update(chunk)
         bytes += chunk.length
+        if (bytes > LONGEST_ARCHIVE) {
+          done(new Error(`it is longer than ${LONGEST_ARCHIVE} bytes, six times what it should be`))
+          return
+        }
         onProgress?.({ received: bytes, total })
         done(null, chunk)
       },

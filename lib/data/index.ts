@@ -1,6 +1,10 @@
 /** Data ready on a device: training, validation and test sets. The validation set chooses whatever is chosen. */
+
 import type { Device } from '../../bindings/native.js'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
+import { integer, parse } from '../base/schemas.js'
 import { type BuiltinOptions, builtinImages } from './builtin.js'
 import { readCifar10 } from './cifar10.js'
 import { Dataset } from './dataset.js'
@@ -37,11 +41,11 @@ export interface DataSplits {
  * @throws CoppiceError `ERR_FILE` naming the file or folder at fault, `ERR_DEVICE` for a device that isn't there.
  */
 export const cifar10 = async (folder: string, options: DataOptions = {}): Promise<DataSplits> =>
-  toDevice(await readCifar10(folder), options)
+  toDevice(await readCifar10(pathOf(folder, 'cifar10')), optionsOf(options, 'cifar10'))
 
 /** The built-in, procedurally drawn set; `train` and `test` say how many images, `seed` draws them and the split. */
 export const builtin = async (options: DataOptions & BuiltinOptions = {}): Promise<DataSplits> => {
-  const { device, validation, ...drawn } = options
+  const { device, validation, ...drawn } = optionsOf(options, 'builtin')
   return toDevice(builtinImages(drawn), options)
 }
 
@@ -50,12 +54,16 @@ export const imageSet = async (
   images: ImageArrays | LabelledImages | string,
   options: { device?: Device } = {},
 ): Promise<Dataset> =>
-  Dataset.create(typeof images === 'string' ? await readNpz(images) : labelledImages(images), options)
+  Dataset.create(
+    typeof images === 'string' ? await readNpz(pathOf(images, 'imageSet')) : labelledImages(images),
+    optionsOf(options, 'imageSet'),
+  )
 
 const toDevice = async (
   images: { train: LabelledImages; test: LabelledImages },
-  { device = 'cpu', validation = 1000, seed = 0 }: DataOptions,
+  { device = 'cpu', validation: asked = 1000, seed = 0 }: DataOptions,
 ): Promise<DataSplits> => {
+  const validation = parse(integer(0, LIMITS.images), asked, 'validation')
   const { length } = images.train.labels
   if (validation >= length) {
     throw invalid(

@@ -1,16 +1,18 @@
 /** Benign, empirical robust (ERA) and, with a verifier, verified robust accuracy (VRA), with every image's outcome. */
+
 import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
 import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Proportion, proportion } from '../base/wilson.js'
-import type { Dataset } from '../data/dataset.js'
-import { defaultPrecision, type Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
 import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
 import { requirePrecision } from '../training/settings.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
@@ -94,7 +96,9 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { signal, onProgress, ...rest } = options
+  requireNetwork(network, 'evaluate')
+  requireDataset(dataset, 'evaluate')
+  const { signal, onProgress, ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = settings.images ?? dataset.length

@@ -1,6 +1,7 @@
 /** Networks by name. A new one is a file with a function that returns its spec, and a line here. */
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
-import { didYouMean } from '../base/numbers.js'
+import { didYouMean, show } from '../base/numbers.js'
 import { allCnnSpec } from './allCnn.js'
 import { cifarLargeSpec } from './cifarLarge.js'
 import type { NetworkOptions } from './options.js'
@@ -27,11 +28,13 @@ const WIDE_RESNET = /^wideResNet-(\d+)-(\d+)$/
  * @throws CoppiceError for an unknown name (with the nearest known one) or option.
  */
 export const networkSpec = (name: string, options: NetworkOptions = {}): NetworkSpec => {
+  if (typeof name !== 'string') throw invalid(`network: expected a name, received ${show(name)}`)
   const define = Object.hasOwn(networks, name) ? networks[name] : undefined
+  optionsOf(options, name)
   if (define !== undefined) return define(options)
   const wide = WIDE_RESNET.exec(name)
   if (wide !== null) return wideResNetSpec({ ...options, depth: Number(wide[1]), widen: Number(wide[2]) })
   throw invalid(
-    `unknown network "${name}"; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
+    `unknown network ${show(name)}; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
   )
 }

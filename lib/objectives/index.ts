@@ -1,5 +1,9 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
+
 import type { NativeObjective } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { invalid } from '../base/errors.js'
+import { show } from '../base/numbers.js'
 import { shorthand, variants } from '../base/schemas.js'
 import { type Adversarial, adversarialKind } from './adversarial.js'
 import { type CrownIbp, crownIbpKind } from './crownIbp.js'
@@ -47,7 +51,10 @@ export const objectiveSchema = shorthand(
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
 export const sameObjective = (a: Objective, b: Objective): boolean => {
-  const [left, right] = [Object.entries(a), new Map<string, unknown>(Object.entries(b))]
+  const [left, right] = [
+    Object.entries(optionsOf(a, 'objective')),
+    new Map<string, unknown>(Object.entries(optionsOf(b, 'objective'))),
+  ]
   return left.length === right.size && left.every(([key, value]) => right.get(key) === value)
 }
 
@@ -69,5 +76,10 @@ export const defaultRampEpochs = (objective: Objective, epochs: number): number 
 export const objectiveWork = (objective: Objective): number => kindOf(objective).work(objective)
 
 /** The entry of a kind only ever meets objectives of its kind, which the type of the table cannot say. */
-const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> =>
-  kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> => {
+  const name: unknown = optionsOf(objective, 'objective').kind
+  if (typeof name !== 'string' || !Object.hasOwn(kinds, name)) {
+    throw invalid(`objective: expected one of ${objectiveNames.join(', ')}, received ${show(objective)}`)
+  }
+  return kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+}

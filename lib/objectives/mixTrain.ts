@@ -5,8 +5,10 @@
  * `coin` is what its authors' code does: with probability α a batch's loss is CE + w·RCE, else CE alone, and w grows
  * by 2.5 at a time from 0.1 to at most 50 once ε is full. `convex` is (1−α)·CE + α·RCE on every batch.
  */
+
 import { z } from 'zod'
 import type { NativeVerified } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { hash32 } from '../base/hash.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
@@ -99,4 +101,4 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
  * 1, a weight of 0 or above 1e6, a growth below 1.
  */
 export const mixTrain = (options: Partial<MixTrainOptions> = {}): MixTrain =>
-  Object.freeze(parse(schema, { ...options, kind: 'mixTrain' }, 'mixTrain'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'mixTrain'), kind: 'mixTrain' }, 'mixTrain'))

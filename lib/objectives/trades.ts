@@ -2,8 +2,10 @@
  * TRADES: cross-entropy on the images plus β times the Kullback–Leibler divergence between the predictions on them
  * and on adversarial examples, which maximise that divergence. (Zhang et al., 2019)
  */
+
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
@@ -37,4 +39,4 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step, a negative β.
  */
 export const trades = (options: Partial<TradesOptions> = {}): Trades =>
-  Object.freeze(parse(schema, { ...options, kind: 'trades' }, 'trades'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'trades'), kind: 'trades' }, 'trades'))

@@ -49,6 +49,7 @@ const parseYamlText = (text: string, path: string): unknown => {
  * as numbers (`prune.milestones.0`); the value is read as YAML, so `[0.5, 0.9]` is a list and nothing is null.
  */
 export function setValue(recipe: Plain, assignment: string): Plain {
+  if (!isPlain(recipe)) throw invalid(`setValue: expected a recipe, received ${show(recipe)}`)
   if (typeof assignment !== 'string')
     throw invalid(`--set: expected path=value, received ${show(assignment)}`)
   const shown = assignment.length > LONGEST_SHOWN ? `${assignment.slice(0, LONGEST_SHOWN)}...` : assignment

@@ -1,11 +1,13 @@
 /** Makes an inference engine of a network: the fastest of several programs, found by measuring each on this machine. */
+
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
-import type { Network } from '../models/network.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { addToCache, type OnWarning, readCache } from './cache.js'
 import { SparseEngine } from './engine.js'
 import { type Candidates, candidateNames, type Dtype, dtypes, type Instructions } from './options.js'
@@ -52,7 +54,8 @@ const schema = strict({
  * `ERR_DISPOSED`; the signal's reason when aborted.
  */
 export async function compile(network: Network, options: CompileOptions): Promise<SparseEngine> {
-  const { signal, onWarning, ...rest } = options
+  requireNetwork(network, 'compile')
+  const { signal, onWarning, ...rest } = optionsOf(options, 'compile')
   const { batch, dtype, device, threads, candidates, instructions } = parse(schema, rest, 'compile')
   requireSameDevice(device, network)
   if (network.type !== 'float32') {

@@ -4,14 +4,16 @@ import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats } from '../../bindings/native.js'
 import { type Attack, attackSchema } from '../attacks/attack.js'
+import { instanceOf, optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { LIMITS } from '../base/limits.js'
+import { show } from '../base/numbers.js'
 import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Proportion, proportion } from '../base/wilson.js'
-import type { Dataset } from '../data/dataset.js'
-import { defaultPrecision, type Network } from '../models/network.js'
-import { largest, type SparseEngine } from './engine.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
+import { largest, SparseEngine } from './engine.js'
 
 export interface EvaluateEngineOptions {
   /** The network that the engine was compiled from, in full precision: adversarial examples are crafted against it. */
@@ -64,7 +66,10 @@ export async function evaluateEngine(
   dataset: Dataset,
   options: EvaluateEngineOptions = {},
 ): Promise<EngineEvaluation> {
-  const { network, signal, onProgress, ...rest } = options
+  instanceOf(SparseEngine, engine, 'evaluateEngine', 'an engine, such as `await compile(network, …)` gives')
+  requireDataset(dataset, 'evaluateEngine')
+  const { network, signal, onProgress, ...rest } = optionsOf(options, 'evaluateEngine')
+  if (network !== undefined) requireNetwork(network, 'evaluateEngine.network')
   const settings = parse(schema, rest, 'evaluateEngine')
   const { attack, seed } = settings
   const n = settings.images ?? dataset.length
@@ -126,13 +131,18 @@ export async function evaluateEngine(
  * The strongest adversarial examples that an attack finds against a network in full precision, and its predictions on
  * them.
  */
-export const adversarialExamples = (
+export const adversarialExamples = async (
   network: Network,
   images: Floats,
   labels: ArrayLike<number>,
   options: { attack: Attack; seed?: number; signal?: AbortSignal | undefined },
 ): Promise<{ images: Floats; losses: Floats; predictions: Int32Array }> => {
-  const { attack, seed = 0, signal } = options
+  requireNetwork(network, 'adversarialExamples')
+  const { attack, seed: given, signal } = optionsOf(options, 'adversarialExamples')
+  const seed = parse(seedSchema.default(0), given, 'adversarialExamples.seed')
+  if (typeof labels !== 'object' || labels === null) {
+    throw invalid(`adversarialExamples: expected a list of classes, received ${show(labels)}`)
+  }
   const precision = defaultPrecision(network)
   return settle(
     () =>

@@ -12,6 +12,7 @@ import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
@@ -120,7 +121,7 @@ export async function predictSpeedup(
   network: Network | NetworkSpec | string,
   options: PredictOptions,
 ): Promise<Prediction> {
-  const { signal, onProgress, onWarning, ...rest } = options
+  const { signal, onProgress, onWarning, ...rest } = optionsOf(options, 'predictSpeedup')
   const settings = parse(schema, rest, 'predictSpeedup')
   requireReachable(settings.structure, settings.sparsity)
   const spec = specOf(network)

@@ -1,5 +1,7 @@
 /** Which optimiser takes the steps, as plain data that the native loop executes. */
+
 import { z } from 'zod'
+import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, shorthand, strict, variants } from '../base/schemas.js'
@@ -60,11 +62,11 @@ export const optimiserSchema = shorthand(variants('kind', [sgdSchema, adamSchema
 
 /** SGD; defaults: momentum 0.9, no Nesterov, weight decay 1e-4 (the paper's). */
 export const sgd = (options: Partial<Omit<Sgd, 'kind'>> = {}): Sgd =>
-  Object.freeze(parse(sgdSchema, { ...options, kind: 'sgd' }, 'sgd'))
+  Object.freeze(parse(sgdSchema, { ...optionsOf(options, 'sgd'), kind: 'sgd' }, 'sgd'))
 
 /** Adam; defaults: betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4. */
 export const adam = (options: Partial<Omit<Adam, 'kind'>> = {}): Adam =>
-  Object.freeze(parse(adamSchema, { ...options, kind: 'adam' }, 'adam'))
+  Object.freeze(parse(adamSchema, { ...optionsOf(options, 'adam'), kind: 'adam' }, 'adam'))
 
 /** The choice with another optimiser in its place: of another kind, it starts from that kind's usual rate. */
 export const withOptimiser = (choice: OptimiserChoice, optimiser: Optimiser | undefined): OptimiserChoice => {

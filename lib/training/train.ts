@@ -2,10 +2,11 @@
 
 import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { defaultOptimiser } from './defaults.js'
 import { trainingLoop } from './loop.js'
@@ -76,7 +77,9 @@ export async function train(
   dataset: Dataset,
   options: TrainOptions,
 ): Promise<TrainSummary> {
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'train')
+  requireDataset(dataset, 'train')
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
   const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
