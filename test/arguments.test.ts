@@ -55,7 +55,8 @@ beforeAll(async () => {
     attack: coppice.pgd({ steps: 1 }),
   })
   add('predictSpeedup', coppice.predictSpeedup, 'nowhere', { structure: 'filter', sparsity: 0.5 })
-  for (const name of ['vgg16', 'cifarLarge', 'allCnn'] as const) add(name, coppice[name], narrow)
+  const { vgg16, cifarLarge, allCnn } = coppice
+  for (const [name, make] of Object.entries({ vgg16, cifarLarge, allCnn })) add(name, make, narrow)
   add('wideResNet', coppice.wideResNet, { depth: 10, widen: 1, scale: 0.1 })
   add('loadNetwork', coppice.loadNetwork, path, { device: 'cpu' })
   add('Network.create', coppice.Network.create, tinySpec(), { seed: 1 })
@@ -82,18 +83,9 @@ beforeAll(async () => {
   add('engine.predict', engine.predict.bind(engine), images, {})
   add('engine.time', engine.time.bind(engine), images, { runs: 1, warmup: 0 })
   add('engine.profile', engine.profile.bind(engine), images, {})
-  for (const name of [
-    'adversarial',
-    'trades',
-    'mixTrain',
-    'ibp',
-    'crownIbp',
-    'sgd',
-    'adam',
-    'pgd',
-  ] as const) {
-    add(name, coppice[name], {})
-  }
+  const { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam, pgd } = coppice
+  const made = { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam, pgd }
+  for (const [name, make] of Object.entries(made)) add(name, make, {})
   add('natural', coppice.natural)
   add('describeObjective', coppice.describeObjective, coppice.natural())
   add('sameObjective', coppice.sameObjective, coppice.natural(), coppice.trades())

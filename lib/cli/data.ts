@@ -1,8 +1,10 @@
 /** `coppice data`: fetches CIFAR-10, says what a data set holds, exports one as .npz files. */
+
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { builtinImages } from '../data/builtin.js'
 import { readCifar10 } from '../data/cifar10.js'
 import { fetchCifar10 } from '../data/fetch.js'
@@ -74,8 +76,8 @@ const exportCommand = (): Command =>
     .description('write a data set as train.npz and test.npz, for other tools')
     .argument('<set>', 'builtin, or a folder with the CIFAR-10 files')
     .requiredOption('-o, --output <dir>', 'folder to write to')
-    .option('--train <n>', 'of builtin, how many training images', integerFlag(1))
-    .option('--test <n>', 'of builtin, how many test images', integerFlag(1))
+    .option('--train <n>', 'of builtin, how many training images', integerFlag(1, LIMITS.builtinImages))
+    .option('--test <n>', 'of builtin, how many test images', integerFlag(1, LIMITS.builtinImages))
     .option('--json', 'print JSON')
     .action(async (name: string, { output, train, test, json }: ExportFlags) => {
       if (name !== 'builtin' && (train ?? test) !== undefined) {

@@ -7,9 +7,10 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Device } from '../../bindings/native.js'
-import { optionsOf, pathOf } from '../base/arguments.js'
+import { pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
 import { writeJson } from '../files/json.js'
+import { readModel } from '../models/modelFile.js'
 import { describeNetwork } from '../networks/describe.js'
 import { parseRecipe, type Recipe } from '../recipes/recipe.js'
 import { branchesOf } from '../recipes/resolve.js'
@@ -17,7 +18,7 @@ import { describeEnvironment, environmentChanges } from '../runs/environment.js'
 import { type ResultRow, type RunResult, readResult } from '../runs/result.js'
 import { Run, type RunEnvironment, readRunRecipe, requireFree } from '../runs/run.js'
 import { type Prepared, prepare } from './prepare.js'
-import { type RunHooks, Session } from './session.js'
+import { type RunHooks, requireHooks, Session } from './session.js'
 import { branchStage, pretrainStage, tellMismatches } from './stages.js'
 
 /**
@@ -27,7 +28,7 @@ import { branchStage, pretrainStage, tellMismatches } from './stages.js'
  * divergence and a full disk later, after which the run resumes from its last checkpoint; the signal's reason
  */
 export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = {}): Promise<RunResult> {
-  optionsOf(hooks, 'runRecipe')
+  requireHooks(hooks, 'runRecipe')
   await requireFree(pathOf(path, 'runRecipe'))
   const prepared = await prepare(parseRecipe(recipe))
   try {
@@ -48,7 +49,7 @@ export interface ResumeOptions extends RunHooks {
 
 /** Goes on with an interrupted run; a finished one just gives its result. */
 export async function resumeRun(path: string, options: ResumeOptions = {}): Promise<RunResult> {
-  optionsOf(options, 'resumeRun')
+  requireHooks(options, 'resumeRun')
   const run = await Run.open(pathOf(path, 'resumeRun'))
   return closing(run, async () => {
     if (existsSync(run.result)) return await finished(run)
@@ -76,7 +77,11 @@ const finished = async (run: Run): Promise<RunResult> => {
   const result = await readResult(run.result)
   const files = result.rows.flatMap(({ name }) => [run.checkpoint(name), run.outcomes(name)])
   const gone = files.filter((file) => !existsSync(file))
-  if (gone.length === 0) return result
+  if (gone.length === 0) {
+    // Their checksums are held against what is there.
+    for (const { name } of result.rows) await readModel(run.checkpoint(name))
+    return result
+  }
   throw new CoppiceError(
     'ERR_FILE',
     `${run.path} was finished, but ${gone.length} of its ${files.length} files are gone, ${gone[0]} first; its figures ` +

@@ -4,6 +4,10 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
+import { parse } from '../base/schemas.js'
 import { type Extras, type Model, readModel, writeModel } from '../models/modelFile.js'
 import type { RunEvent } from '../runs/events.js'
 import { valueIn } from '../runs/parseFile.js'
@@ -61,6 +65,12 @@ export interface RunHooks {
   onProgress?: ((progress: RunProgress) => void) | undefined
   /** Seconds between two checkpoints; default 60. */
   checkpointSeconds?: number | undefined
+}
+
+/** @throws CoppiceError for hooks of another kind */
+export const requireHooks = (hooks: RunHooks, what: string): void => {
+  const { checkpointSeconds } = optionsOf(hooks, what)
+  parse(fractionBetween(0, LIMITS.seconds).optional(), checkpointSeconds, `${what}.checkpointSeconds`)
 }
 
 const LATEST = 'latest'

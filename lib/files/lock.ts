@@ -3,7 +3,7 @@
  * is recognised: on the same machine by process number and start time, elsewhere by a heartbeat that stopped.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
-import { link, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { link, lstat, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { CoppiceError } from '../base/errors.js'
@@ -70,7 +70,12 @@ const tryLink = async (from: string, to: string): Promise<boolean> => {
 /** Removes a lock whose holder is dead; throws if it lives. */
 const removeStale = async (path: string, run: string, mine: string): Promise<void> => {
   const holder = await readHolder(path)
-  if (holder === 'gone') return
+  if (holder === 'gone') {
+    // A link to nothing is there all the same, and would be for ever.
+    const found = await lstat(path).catch(() => undefined)
+    if (found?.isSymbolicLink()) await rm(path, { force: true })
+    return
+  }
   if (holder !== 'damaged' && !(await isDead(holder, path, mine))) {
     throw new CoppiceError(
       'ERR_FILE',

@@ -22,4 +22,6 @@ export const parseYaml = (text: string): unknown => {
 
 /** The rest of a message draws the place with arrows over several lines. */
 const firstLine = ({ message }: Pick<YAMLError, 'message'>): string =>
-  (message.split('\n')[0] ?? '').replace(/:$/, '').slice(0, 200)
+  message.startsWith('Maximum call stack')
+    ? 'it is nested too deep'
+    : (message.split('\n')[0] ?? '').replace(/:$/, '').slice(0, 200)
