@@ -1,43 +1,42 @@
 /**
  * Checksums in the metadata of a safetensors file, where other tools see them and do not mind: `sha256`, the SHA-256 of
- * each tensor's bytes by its name (JSON), and `sha256.metadata`, that of all other metadata. With the header's own rules
- * (names, types, sizes, no holes) no bit of a file can change unnoticed.
+ * each tensor's bytes by its name (JSON), and `sha256.header`, that of all other metadata with the names, types and
+ * shapes of the tensors. No bit of a file can change unnoticed.
  */
 import { createHash } from 'node:crypto'
-import { HeaderError } from './safetensorsHeader.js'
+import { HeaderError, type TensorEntry } from './safetensorsHeader.js'
 
 const TENSORS = 'sha256'
-const METADATA = 'sha256.metadata'
+const HEADER = 'sha256.header'
 
-/** The metadata with the checksums of tensors, and of itself. */
+type Tensor = Readonly<Pick<TensorEntry, 'name' | 'dtype' | 'shape'>>
+
+/** The metadata with the checksums of tensors, and of the header. */
 export const withChecksums = (
   metadata: Readonly<Record<string, string>>,
-  sums: readonly (readonly [name: string, sum: string])[],
+  tensors: readonly (Tensor & { sum: string })[],
 ): Record<string, string> => {
-  const listed = { ...metadata, [TENSORS]: JSON.stringify(Object.fromEntries(sums)) }
-  return { ...listed, [METADATA]: sumOf(listed) }
+  const sums = Object.fromEntries(tensors.map(({ name, sum }) => [name, sum]))
+  const listed = { ...metadata, [TENSORS]: JSON.stringify(sums) }
+  return { ...listed, [HEADER]: sumOf(listed, tensors) }
 }
 
 /**
  * The metadata without the checksums, and those of the tensors; none where the file has none.
  *
- * @throws HeaderError where the metadata is not what it was, or the tensors are not those that it lists
+ * @throws HeaderError where the header is not what it was
  */
 export const checksumsIn = (
   all: Readonly<Record<string, string>>,
-  names: readonly string[],
+  tensors: readonly Tensor[],
 ): { metadata: Record<string, string>; sums: ReadonlyMap<string, unknown> | undefined } => {
-  const { [METADATA]: sum, ...listed } = all
+  const { [HEADER]: sum, ...listed } = all
   const { [TENSORS]: list, ...metadata } = listed
   if (sum === undefined && list === undefined) return { metadata, sums: undefined }
-  if (sum === undefined || list === undefined || sum !== sumOf(listed)) {
-    throw new HeaderError('its metadata is damaged: the checksum differs')
+  if (sum === undefined || list === undefined || sum !== sumOf(listed, tensors)) {
+    throw new HeaderError('its header is damaged: the checksum differs')
   }
-  const sums = parseSums(list)
-  if (sums.size !== names.length || names.some((name) => !sums.has(name))) {
-    throw new HeaderError('its header is damaged: the tensors are not those whose checksums it has')
-  }
-  return { metadata, sums }
+  return { metadata, sums: parseSums(list) }
 }
 
 const parseSums = (list: string): Map<string, unknown> => {
@@ -50,7 +49,10 @@ const parseSums = (list: string): Map<string, unknown> => {
   }
 }
 
-const sumOf = (metadata: Readonly<Record<string, string>>): string =>
-  createHash('sha256')
-    .update(JSON.stringify(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1))))
+const sumOf = (metadata: Readonly<Record<string, string>>, tensors: readonly Tensor[]): string => {
+  const inOrder = (a: { 0: string }, b: { 0: string }) => (a[0] < b[0] ? -1 : 1)
+  const entries = tensors.map(({ name, dtype, shape }) => [name, dtype, shape] as const)
+  return createHash('sha256')
+    .update(JSON.stringify([Object.entries(metadata).sort(inOrder), entries.sort(inOrder)]))
     .digest('hex')
+}

@@ -68,9 +68,9 @@ export const writeSafetensors = async (path: string, content: SafetensorsContent
     if (typeof value !== 'string') throw invalid(`metadata ${show(key)} must be a text`)
   }
   const tensors = [...content.tensors].sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT)
-  const sums: [name: string, sum: string][] = []
-  for (const { name, data } of tensors) sums.push([name, await sha256(bytesOf(data))])
-  const header = headerOf(withChecksums(content.metadata, sums), tensors)
+  const summed = []
+  for (const tensor of tensors) summed.push({ ...tensor, sum: await sha256(bytesOf(tensor.data)) })
+  const header = headerOf(withChecksums(content.metadata, summed), tensors)
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(header.length))
   await replaceFile(path, async (file) => {
@@ -132,10 +132,7 @@ const readFrom = async ({ size, readInto }: OpenFile, choose: Choice): Promise<S
   const header = Buffer.alloc(Number(headerLength))
   await readInto(header, 8)
   const { metadata: all, entries } = parseHeader(header, size - start)
-  const { metadata, sums } = checksumsIn(
-    all,
-    entries.map(({ name }) => name),
-  )
+  const { metadata, sums } = checksumsIn(all, entries)
   const wanted = choose({ metadata, tensors: entries })
   const tensors = new Map<string, FileTensor>()
   for (const entry of entries) {

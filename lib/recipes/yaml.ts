@@ -7,7 +7,7 @@ export class YamlError extends Error {}
 /** @throws YamlError for what is not YAML, and for tags and aliases that stand for no plain data */
 export const parseYaml = (text: string): unknown => {
   try {
-    const document = parseDocument(text, { logLevel: 'silent' })
+    const document = parseDocument(text, { logLevel: 'error' })
     const [problem] = [...document.errors, ...document.warnings]
     if (problem !== undefined) throw new YamlError(firstLine(problem))
     return document.toJS() as unknown
