@@ -3,13 +3,15 @@
  * One objective serves all of it, the one the network was trained with unless another is named.
  */
 
+import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
@@ -29,10 +31,11 @@ import {
   type TrainHooks,
   type TrainingPlan,
   type TrainProgress,
+  trainCursorSchema,
 } from '../training/plan.js'
-import { resolveSettings, settingsShape } from '../training/settings.js'
+import { requirePrecision, resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
-import { type PlannedStep, planSteps } from './plan.js'
+import { planSteps } from './plan.js'
 
 export interface CompressOptions extends TrainingSettings {
   /**
@@ -116,6 +119,33 @@ export interface CompressCursor {
   pruned?: Pick<CompressStep, 'sparsity' | 'filters'>
 }
 
+/** A step as a file tells it. */
+export const stepSchema: z.ZodType<CompressStep> = z.looseObject({
+  step: z.int(),
+  steps: z.int(),
+  sparsity: z.number(),
+  target: z.number(),
+  filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+  milestone: z.boolean(),
+  objective: z.exactOptional(objectiveSchema),
+  matched: z.exactOptional(z.boolean()),
+  loss: z.exactOptional(z.number()),
+  accuracy: z.exactOptional(z.number()),
+})
+
+/** A cursor as a checkpoint holds it. */
+export const compressCursorSchema: z.ZodType<CompressCursor> = z.looseObject({
+  step: z.int().min(1),
+  phase: z.enum(['prune', 'scores', 'fineTune']),
+  train: trainCursorSchema,
+  pruned: z.exactOptional(
+    z.object({
+      sparsity: z.number(),
+      filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+    }),
+  ),
+})
+
 const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSchema.optional() })
 
 /**
@@ -129,7 +159,9 @@ export async function* compress(
   dataset: Dataset,
   options: CompressOptions,
 ): AsyncGenerator<CompressStep, void, undefined> {
-  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'compress')
+  requireDataset(dataset, 'compress')
+  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'compress')
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
@@ -140,6 +172,7 @@ export async function* compress(
     throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
   }
   const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
+  requirePrecision(shared.precision, network.type, 'compress')
   const plan = planSteps(schedule, sparsity, steps, milestones)
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
   let scores = start?.scores
@@ -168,7 +201,7 @@ export async function* compress(
   }
 
   for (; cursor.step <= steps; cursor = { step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }) {
-    const { sparsity: target, milestone } = plan[cursor.step - 1] as PlannedStep
+    const { sparsity: target, milestone } = plan.at(cursor.step)
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {

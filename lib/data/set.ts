@@ -1,7 +1,7 @@
 /** What every data set that can be named must offer: one file a set, and a line in sets.ts. */
-import { z } from 'zod'
-import { show } from '../base/numbers.js'
-import { integer } from '../base/schemas.js'
+import type { z } from 'zod'
+import { LIMITS } from '../base/limits.js'
+import { integer, textUpTo } from '../base/schemas.js'
 import type { LabelledImages } from './images.js'
 
 /** Training and test images on the host. They say themselves how they are normalised and augmented by default. */
@@ -44,11 +44,11 @@ export interface Archive {
 /** Keys that every set has. */
 export const counts = {
   /** The first so many training and test images; default all. */
-  train: integer(1).optional(),
-  test: integer(1).optional(),
+  train: integer(1, LIMITS.images).optional(),
+  test: integer(1, LIMITS.images).optional(),
   /** Images of the training set that are kept from training, to choose by. */
-  validation: integer(0).default(0),
+  validation: integer(0, LIMITS.images).default(0),
 }
 
 /** A file or folder, as a recipe names it. */
-export const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
+export const path = textUpTo(LIMITS.path, 'a path').min(1, 'must not be empty')

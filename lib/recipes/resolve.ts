@@ -15,6 +15,7 @@ import { defaultRampEpochs, natural, type Objective, sameObjective } from '../ob
 import { attackOf, epsilonToProve, provenEpsilon } from '../objectives/target.js'
 import { defaultOptimiser } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import { requirePrecision, requireRates } from '../training/settings.js'
 import { PAPERS_METHOD, verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
@@ -79,6 +80,12 @@ export function resolveRecipe(
   }
   const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
   const verify = resolveVerify(written, objective, attack, images)
+  const type = training.precision === 'fp64' ? 'float64' : 'float32'
+  requirePrecision(prune?.precision, type, 'recipe.prune')
+  if (type === 'float32') requirePrecision(evaluate.precision, type, 'recipe.evaluate')
+  const learningRate = pretrain.learningRate ?? own.learningRate
+  const schedule = pretrain.schedule ?? own.schedule
+  requireRates(learningRate, schedule, 'recipe.pretrain')
   const { prune: _, ...rest } = recipe
   return {
     ...rest,
@@ -89,8 +96,8 @@ export function resolveRecipe(
       ...training,
       objective,
       epochs,
-      learningRate: pretrain.learningRate ?? own.learningRate,
-      schedule: pretrain.schedule ?? own.schedule,
+      learningRate,
+      schedule,
       rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
     },
     ...(prune && {

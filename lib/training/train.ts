@@ -2,17 +2,25 @@
 
 import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { defaultOptimiser } from './defaults.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
 import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import { epochsSchema, rampEpochsSchema, resolveSettings, settingsShape } from './settings.js'
+import {
+  epochsSchema,
+  rampEpochsSchema,
+  requirePrecision,
+  requireRates,
+  resolveSettings,
+  settingsShape,
+} from './settings.js'
 
 const schema = strict({
   ...settingsShape,
@@ -69,7 +77,9 @@ export async function train(
   dataset: Dataset,
   options: TrainOptions,
 ): Promise<TrainSummary> {
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'train')
+  requireDataset(dataset, 'train')
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
   const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
@@ -83,6 +93,8 @@ export async function train(
     rampEpochs: settings.rampEpochs ?? defaultRampEpochs(objective, settings.epochs),
     learn: { kind: 'weights' },
   } as const
+  requireRates(plan.learningRate, plan.schedule, 'train')
+  requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
   network.history = { objective: plan.objective }
   if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
