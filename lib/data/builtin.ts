@@ -52,7 +52,11 @@ export const builtinImages = (options: BuiltinOptions = {}): ImageSplits => {
   }
 }
 
-const recipeSchema = strict({ set: z.literal('builtin'), ...counts, seed: integer(0).default(0) })
+const recipeSchema = strict({
+  set: z.literal('builtin'),
+  ...counts,
+  seed: integer(0).default(0).describe('draws the images and the validation split'),
+})
 
 export const builtinSet: DataSetKind<typeof recipeSchema> = {
   title: 'built-in',

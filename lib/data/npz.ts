@@ -11,7 +11,7 @@ import { strict } from '../base/schemas.js'
 import { crc32 } from '../files/crc32.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type LabelledImages, labelledImages } from './images.js'
-import { counts, type DataSetKind, path } from './set.js'
+import { counts, type DataSetKind, pathTo } from './set.js'
 
 interface NpyArray {
   data:
@@ -76,7 +76,12 @@ export async function readNpz(file: string): Promise<LabelledImages> {
   })
 }
 
-const schema = strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts })
+const schema = strict({
+  set: z.literal('npz'),
+  trainFile: pathTo('training images'),
+  testFile: pathTo('test images'),
+  ...counts,
+})
 
 export const npzSet: DataSetKind<typeof schema> = {
   title: '.npz',

@@ -115,7 +115,8 @@ const evaluateSchema = strict({
   verify: verifySchema.optional(),
 })
 
-const recipeSchema = strict({
+/** Schema of a whole recipe. */
+export const recipeSchema = strict({
   name: z.string().optional(),
   seed,
   device: z
