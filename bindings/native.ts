@@ -185,16 +185,21 @@ export interface EvaluateRequest {
   /** With an attack, adversarial predictions are made as well. */
   attack: NativeAttack | null
   seed: number
+  /** Whether the images, and the strongest adversarial examples, are given back. Default false. */
+  keepImages?: boolean
 }
 
 export interface EvaluateResult {
-  /** Predicted class per sample, benign. */
+  /** Predicted class per sample, benign; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Cross-entropy per sample, benign. */
   losses: Float32Array
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  /** Where they are kept: pixels [n, channels, height, width], flat, in the network's type. */
+  images: Floats | null
+  adversarialImages: Floats | null
   seconds: number
 }
 
@@ -248,7 +253,7 @@ export interface VerifyResult {
   margins: Float64Array
   /** Whether the margin comes from float64. */
   confirmed: Uint8Array
-  /** Predicted class on the image itself. */
+  /** Predicted class on the image itself; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Fraction of the neurons before a ReLU that are neither always on nor always off, meaned over the images. */
   unstable: number

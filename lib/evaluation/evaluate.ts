@@ -55,6 +55,7 @@ export interface Outcomes {
   /** Index in the whole data set. */
   indices: Uint32Array
   labels: Uint8Array
+  /** −1 where a logit is NaN or infinite, which is wrong whatever the label. */
   predictions: Int32Array
   /** Cross-entropy. */
   losses: Float32Array
@@ -80,7 +81,7 @@ const schema = strict({
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
- * verifier, VRA is measured too; a proof that the attack contradicts is an error, so that VRA never exceeds ERA at the
+ * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone contradicts it, so that VRA never exceeds ERA at the
  * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
@@ -151,7 +152,11 @@ const summarise = (
   const n = indices.length
   const { predictions, losses, adversarialPredictions, adversarialLosses } = result
   const counted = tally(labels, predictions, attack && adversarialPredictions)
-  const evaluation = { n, ...counted, perSample: brief({ indices, labels, predictions, losses }) }
+  const evaluation: Evaluation = {
+    n,
+    ...counted,
+    perSample: brief({ indices, labels, predictions, losses }),
+  }
   if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
   const perSample = { indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }
   return { ...evaluation, attack, perSample: brief(perSample) }

@@ -37,7 +37,9 @@ export interface EngineEvaluation extends Accuracies {
   changed?: number
   /** With `network`: ‖engine's logits − network's logits‖ / ‖network's logits‖ over all images as they are. */
   logitsError?: number
-  /** The engine's class of each image. */
+  /** Images for which a logit of the engine is NaN or infinite, which are wrong; not there if there are none. */
+  notFinite?: number
+  /** The engine's class of each image; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
 }
 

@@ -2,10 +2,13 @@
 import { invalid } from '../base/errors.js'
 import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
+import { NO_CLASS } from '../verification/verdict.js'
 
 export interface Accuracies {
   /** Right on the image as it is. */
   accuracy: Proportion
+  /** Images with a logit that is NaN or infinite, which are wrong; not there if there are none. */
+  notFinite?: number
   /** Right on the image and on the strongest adversarial example found, so that it never exceeds `accuracy`. */
   era?: Proportion
 }
@@ -17,14 +20,16 @@ export const tally = (
   adversarialPredictions: ArrayLike<number> | null | undefined,
 ): Accuracies => {
   const n = labels.length
-  let [benign, robust] = [0, 0]
+  let [benign, robust, notFinite] = [0, 0, 0]
   for (let image = 0; image < n; image++) {
+    if (predictions[image] === NO_CLASS) notFinite++
     if (predictions[image] !== labels[image]) continue
     benign++
     if (adversarialPredictions?.[image] === labels[image]) robust++
   }
   return {
     accuracy: proportion(benign, n),
+    ...(notFinite > 0 && { notFinite }),
     ...(adversarialPredictions != null && { era: proportion(robust, n) }),
   }
 }
