@@ -56,9 +56,13 @@ export const builtinImages = (options: BuiltinOptions = {}): ImageSplits => {
 const recipeSchema = strict({
   set: z.literal('builtin'),
   ...counts,
-  train: integer(1, LIMITS.builtinImages).optional(),
-  test: integer(1, LIMITS.builtinImages).optional(),
-  seed: seedSchema.default(0),
+  train: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many training images', default: 'all' }),
+  test: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many test images', default: 'all' }),
+  seed: seedSchema.default(0).describe('draws the images and the validation split'),
 })
 
 export const builtinSet: DataSetKind<typeof recipeSchema> = {

@@ -11,7 +11,7 @@ import { readBytes } from '../files/read.js'
 import { type Archive, ArchiveError, openArchive } from '../files/zip.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type LabelledImages, labelledImages } from './images.js'
-import { counts, type DataSetKind, path } from './set.js'
+import { counts, type DataSetKind, pathTo } from './set.js'
 
 interface NpyArray {
   data:
@@ -80,7 +80,12 @@ export async function readNpz(file: string): Promise<LabelledImages> {
   })
 }
 
-const schema = strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts })
+const schema = strict({
+  set: z.literal('npz'),
+  trainFile: pathTo('training images'),
+  testFile: pathTo('test images'),
+  ...counts,
+})
 
 export const npzSet: DataSetKind<typeof schema> = {
   title: '.npz',

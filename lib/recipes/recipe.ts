@@ -129,7 +129,8 @@ const evaluateSchema = strict({
   verify: verifySchema.optional(),
 })
 
-const recipeSchema = strict({
+/** Schema of a whole recipe. */
+export const recipeSchema = strict({
   name: name.optional(),
   seed,
   device: z

@@ -276,6 +276,23 @@ describe('the recipes that come with the package', () => {
     const recipe = await readRecipeFile(join(folder, file))
     expect(resolve(recipe).pretrain.epochs).toBeGreaterThan(0)
   })
+
+  // What a recipe determines is what it determined when its results were committed.
+  it.each([
+    ['builtin-mixtrain.yaml', 'a4ed9a19df0a50d2'],
+    ['builtin.yaml', 'f9c1859a9a340af7'],
+    ['cifar-large-mixtrain.yaml', '922bc6428e1be6e5'],
+    ['cifar10-cpu.yaml', '650bdd76a1056d54'],
+    ['cifar10-mixtrain-cpu.yaml', 'f2d937997ab7bc06'],
+    ['vgg16-adversarial.yaml', 'b2995b2db724af2f'],
+    ['wideresnet-adversarial.yaml', '842c2434c46bfc15'],
+  ])('%s is the run that it always was', async (file, identity) => {
+    const recipe = parseRecipe(await readRecipeFile(join(folder, file)))
+    const data = { ...surroundings, shape: [3, 32, 32] as [number, number, number], testImages: 10_000 }
+    const spec = await resolveNetwork(recipe, data)
+    const contents = { train: 'a', validation: 'b', test: 'c' }
+    expect(identityOf(resolveRecipe(recipe, spec, data), spec, contents)).toBe(identity)
+  })
 })
 
 describe('recipes with objectives on bounds', () => {
