@@ -46,8 +46,12 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     data.test.dispose()
   }
   try {
-    const { shape, classes } = data.train
-    const surroundings = { shape, classes, testImages: data.test.length, ...(model && { model }) }
+    const { shape, classes, augment } = data.train
+    const surroundings = {
+      ...{ shape, classes, augment },
+      ...{ trainImages: data.train.length, testImages: data.test.length },
+      ...(model && { model }),
+    }
     const spec = await resolveNetwork(recipe, surroundings)
     const resolved = resolveRecipe(recipe, spec, surroundings)
     const fingerprints = {

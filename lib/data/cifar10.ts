@@ -89,7 +89,7 @@ export const readCifar10 = async (
     target.images.set(batch.images, place * PER_BATCH * PIXELS)
     target.labels.set(batch.labels, place * PER_BATCH)
   }
-  const common = { shape: [3, 32, 32], classes: 10, classNames: CIFAR10_CLASSES } as const
+  const common = { classes: 10, classNames: CIFAR10_CLASSES, augment: 'standard' } as const
   return {
     train: { ...common, ...train, shape: [3, 32, 32], name: 'cifar10 train' },
     test: { ...common, ...test, shape: [3, 32, 32], name: 'cifar10 test' },

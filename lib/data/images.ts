@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { ImageShape } from '../networks/spec.js'
+
+/** `standard`: random crops of the image padded by 4 pixels, and flips; of photographs they keep the class. */
+export type Augment = 'standard' | 'none'
 
 export interface LabelledImages {
   readonly name: string
@@ -15,6 +18,8 @@ export interface LabelledImages {
   /** Number of classes. */
   readonly classes: number
   readonly classNames?: readonly string[]
+  /** What training does to them unless it is told otherwise. Default `none`. */
+  readonly augment?: Augment
 }
 
 /** Images and labels as users have them. */
@@ -30,6 +35,8 @@ export interface ImageArrays {
   /** Number of classes; default: one more than the largest label, at least 2. */
   classes?: number
   classNames?: readonly string[]
+  /** What training does to them unless it is told otherwise. Default `none`: digits must not be mirrored. */
+  augment?: Augment
 }
 
 const bytes = z.union([z.instanceof(Uint8Array), z.instanceof(Uint8ClampedArray)], {
@@ -43,6 +50,7 @@ const schema = strict({
   shape: z.tuple([integer(1), integer(1), integer(1)], 'expected [channels, height, width]'),
   classes: integer(2).max(256, 'must be at most 256').optional(),
   classNames: z.array(z.string('expected a name'), 'expected a list of names').optional(),
+  augment: choice(['standard', 'none']).default('none'),
 })
 
 /**
@@ -52,7 +60,8 @@ const schema = strict({
  * images, a label that is no class, as many labels as there are not images.
  */
 export const labelledImages = (value: ImageArrays): LabelledImages => {
-  const { name, images, labels: given, shape, classes: stated, classNames } = parse(schema, value, 'images')
+  const { name, images, labels: given, shape, classes: stated, ...rest } = parse(schema, value, 'images')
+  const { classNames, augment } = rest
   const size = shape[0] * shape[1] * shape[2]
   const count = images.length / size
   if (count === 0 || !Number.isInteger(count)) {
@@ -81,6 +90,7 @@ export const labelledImages = (value: ImageArrays): LabelledImages => {
     labels,
     shape,
     classes,
+    augment,
     ...(classNames === undefined ? {} : { classNames }),
   }
 }

@@ -11,7 +11,7 @@ export { type BuiltinOptions, builtinImages } from './builtin.js'
 export { readCifar10 } from './cifar10.js'
 export { Dataset } from './dataset.js'
 export { fetchCifar10 } from './fetch.js'
-export { fingerprint, type ImageArrays, type LabelledImages, labelledImages } from './images.js'
+export { type Augment, fingerprint, type ImageArrays, type LabelledImages, labelledImages } from './images.js'
 export { readNpz } from './npz.js'
 
 export interface DataOptions {

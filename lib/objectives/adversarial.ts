@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
 import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { type ObjectiveKind, underAttack } from './objective.js'
 
 export interface Adversarial extends AttackOptions {
   readonly kind: 'adversarial'
@@ -18,6 +18,7 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   describe: (objective) => `adversarial ${describeAttack(objective)}`,
   native: (objective) => ({ kind: 'adversarial', attack: nativeAttack(objective) }),
   work: ({ steps }) => 2 * steps + 4,
+  gentleStart: underAttack,
 }
 
 /**

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface CrownIbp extends KappaOptions {
   readonly kind: 'crownIbp'
@@ -21,7 +21,7 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'crownIbp', images: 0, gradient: 'full' }),
   // With its gradient three times that: an interval pass costs two forward passes, the backward pass one for each of nine margins.
   work: () => 36,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 

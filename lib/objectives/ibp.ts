@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface Ibp extends KappaOptions {
   readonly kind: 'ibp'
@@ -20,7 +20,7 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'interval', images: 0, gradient: 'full' }),
   // With its gradient three times that: an interval pass costs two forward passes.
   work: () => 9,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 

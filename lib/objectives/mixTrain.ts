@@ -11,7 +11,7 @@ import { hash32 } from '../base/hash.js'
 import { formatPixels, fraction, fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
-import { boundedEpsilon } from './onBounds.js'
+import { boundedEpsilon, onBounds } from './onBounds.js'
 
 export interface MixTrainOptions {
   /** Half the side of the box around an image, clipped to [0,1], in [0,1] pixels. Default 2/255. */
@@ -92,7 +92,7 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
     `${mix === 'coin' ? '' : `, ${mix}`}${gradient === 'full' ? '' : `, ${gradient} slopes`}`,
   native: ({ epsilon, bound, k, gradient }) => ({ kind: 'verified', epsilon, bound, images: k, gradient }),
   work: ({ k, alpha, mix, bound }) => 3 + ((mix === 'coin' ? alpha : 1) * k * BOUND_WORK[bound]) / BATCH,
-  ramp: 1 / 3,
+  gentleStart: onBounds,
   weights,
 }
 

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
 import { fraction } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { type ObjectiveKind, underAttack } from './objective.js'
 
 export interface TradesOptions extends AttackOptions {
   /** Weight of the divergence; default 6. */
@@ -28,6 +28,7 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
   describe: (objective) => `trades ${describeAttack(objective)}, beta ${objective.beta}`,
   native: (objective) => ({ kind: 'trades', attack: nativeAttack(objective), beta: objective.beta }),
   work: ({ steps }) => 2 * steps + 7,
+  gentleStart: underAttack,
 }
 
 /**

@@ -5,15 +5,17 @@ import { readFile } from 'node:fs/promises'
 import { resolve as absolute } from 'node:path'
 import { pgd } from '../attacks/attack.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import type { Augment } from '../data/index.js'
 import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
-import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
-import { defaultOptimiser } from '../training/defaults.js'
+import { natural, type Objective, sameObjective } from '../objectives/index.js'
+import { defaultOptimiser, resolveRamp } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import type { Ramp } from '../training/schedules.js'
 import { verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
@@ -23,7 +25,7 @@ type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNul
 export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' | 'prune' | 'evaluate'> {
   pretrain: Filled<
     Omit<Recipe['pretrain'], 'optimiser' | 'schedule'>,
-    'objective' | 'epochs' | 'learningRate' | 'precision' | 'rampEpochs'
+    'objective' | 'epochs' | 'learningRate' | 'precision' | 'augment' | keyof Ramp
   > &
     OptimiserChoice
   prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
@@ -37,7 +39,10 @@ export type VerifyPlan = Filled<NonNullable<Recipe['evaluate']['verify']>, 'epsi
 export interface Surroundings {
   shape: ImageShape
   classes: number
+  trainImages: number
   testImages: number
+  /** The augmentation that suits the data set. */
+  augment: Augment
   /** The model that `pretrain.from` names. */
   model?: { spec: NetworkSpec; history: TrainingHistory }
 }
@@ -62,18 +67,18 @@ export const withAbsolutePaths = (recipe: Recipe): Recipe => {
 export function resolveRecipe(
   recipe: Recipe,
   spec: NetworkSpec,
-  { testImages, model }: Surroundings,
+  { trainImages, testImages, augment, model }: Surroundings,
 ): ResolvedRecipe {
   const { pretrain, prune, evaluate, network } = recipe
   const { verify: written, ...evaluation } = evaluate
-  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
   const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
+  const own = withOptimiser(defaultOptimiser(spec, epochs), pretrain.optimiser)
   const training = {
     optimiser: own.optimiser,
     batchSize: pretrain.batchSize,
     precision: pretrain.precision ?? 'fp32',
-    augment: pretrain.augment,
+    augment: pretrain.augment ?? augment,
   }
   const images = evaluate.images ?? testImages
   if (images > testImages) {
@@ -93,7 +98,10 @@ export function resolveRecipe(
       epochs,
       learningRate: pretrain.learningRate ?? own.learningRate,
       schedule: pretrain.schedule ?? own.schedule,
-      rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
+      ...resolveRamp(pretrain, objective, spec, {
+        epochs,
+        steps: Math.ceil(trainImages / pretrain.batchSize),
+      }),
     },
     ...(prune && {
       prune: {
@@ -217,11 +225,13 @@ export const identityOf = (
   spec: NetworkSpec,
   contents: { train: string; validation: string; test: string; model?: string },
 ): string => {
-  const { from: _, ...training } = pretrain
+  const { from: _, naturalEpochs, rampPower, ...training } = pretrain
+  // What is as it always was has the same hash as before it could be chosen.
+  const gentle = { ...(naturalEpochs !== 0 && { naturalEpochs }), ...(rampPower !== 1 && { rampPower }) }
   const { verify, ...evaluation } = evaluate
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
-  const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
+  const essence = { seed, pretrain: { ...training, ...gentle }, prune, finetune, evaluate: measured, spec, contents }
   return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
 }
 

@@ -5,7 +5,8 @@ import { addon } from '../../bindings/load.js'
 import { invalid } from '../base/errors.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { Network } from '../models/network.js'
-import { addToCache, type OnWarning, readCache } from './cache.js'
+import type { OnWarning } from '../base/warnings.js'
+import { addToCache, readCache } from './cache.js'
 import { SparseEngine } from './engine.js'
 import { type Candidates, candidateNames, type Dtype, dtypes, type Instructions } from './options.js'
 
@@ -28,7 +29,7 @@ export interface CompileOptions {
   instructions?: Instructions | undefined
   signal?: AbortSignal | undefined
   /** Takes warnings about the tuning cache; default: Node's `process.emitWarning`. */
-  onWarning?: OnWarning
+  onWarning?: OnWarning | undefined
 }
 
 /** Native code takes no larger batches. */

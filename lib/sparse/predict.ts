@@ -23,7 +23,8 @@ import { type Residual, residualNames } from '../pruning/layers.js'
 import { pruneMask } from '../pruning/mask.js'
 import { remainingMacs } from '../pruning/sparsity.js'
 import { requireReachable, type Structure, structureNames } from '../pruning/structures.js'
-import { addToCache, type OnWarning, readCache } from './cache.js'
+import type { OnWarning } from '../base/warnings.js'
+import { addToCache, readCache } from './cache.js'
 import { compile } from './compile.js'
 import { type Dtype, dtypes } from './options.js'
 
@@ -43,7 +44,7 @@ export interface PredictOptions {
   /** Measurements made of those that are needed; none are where all are known. */
   onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
   /** Takes warnings about the caches; default: Node's `process.emitWarning`. */
-  onWarning?: OnWarning
+  onWarning?: OnWarning | undefined
 }
 
 export interface LayerPrediction {
@@ -215,7 +216,7 @@ const RUNS = 15
 const measure = async (
   model: Model,
   density: number | undefined,
-  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning },
+  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning | undefined },
 ): Promise<Point> => {
   const { batch, dtype, threads } = model
   const network = await prunedAtRandom(model, density)

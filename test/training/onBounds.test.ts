@@ -142,11 +142,31 @@ describe('training on bounds', () => {
     }
   })
 
+  it.each([mixTrain({ epsilon, k: 2, mix: 'convex' }), ibp({ epsilon }), crownIbp({ epsilon })])(
+    'by $kind starts naturally, and lets ε grow by its fourth power',
+    async (objective) => {
+      const network = await fresh()
+      const images = await tinyImages(64)
+      const requests = await requestsOf(() => train(network, images, { ...options, objective, epochs: 8 }))
+      const every = (key: 'epsilonFactors' | 'cleanWeights' | 'robustWeights') =>
+        requests.flatMap((request) => [...request[key]])
+      // One natural epoch, and 3.2 of the ramp, of four steps each.
+      const done = Array.from({ length: 32 }, (_, step) => Math.min(1, Math.max(0, (step - 4) / 4 / 3.2)))
+      every('epsilonFactors').forEach((factor, step) => {
+        expect(factor).toBeCloseTo(Number(done[step]) ** 4, 12)
+      })
+      expect(every('cleanWeights').slice(0, 4)).toEqual([1, 1, 1, 1])
+      expect(every('robustWeights').slice(0, 4)).toEqual([0, 0, 0, 0])
+      expect(every('robustWeights').slice(5).every((weight) => weight > 0)).toBe(true)
+    },
+  )
+
   it('lets ε and the weight grow while pre-training, and fine-tunes at their end', async () => {
     const data = await tinyImages(64)
     const network = await fresh()
     const objective = mixTrain({ epsilon, k: 2, alpha: 1 })
-    const pretrain = await requestsOf(() => train(network, data, { ...options, objective, rampEpochs: 1 }))
+    const ramp = { naturalEpochs: 0, rampEpochs: 1, rampPower: 1 }
+    const pretrain = await requestsOf(() => train(network, data, { ...options, ...ramp, objective }))
     expect(pretrain.map(({ epsilonFactors }) => [...epsilonFactors])).toEqual([
       [0, 0.25, 0.5, 0.75],
       [1, 1, 1, 1],
