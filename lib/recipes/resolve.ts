@@ -15,7 +15,7 @@ import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { natural, type Objective, sameObjective } from '../objectives/index.js'
 import { defaultOptimiser, resolveRamp } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
-import type { Ramp } from '../training/schedules.js'
+import { defaultSchedule, type LearningRateSchedule, type Ramp } from '../training/schedules.js'
 import { verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
@@ -27,7 +27,7 @@ export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' 
     Omit<Recipe['pretrain'], 'optimiser' | 'schedule'>,
     'objective' | 'epochs' | 'learningRate' | 'precision' | 'augment' | keyof Ramp
   > &
-    OptimiserChoice
+    OptimiserChoice & { schedule: LearningRateSchedule }
   prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
   evaluate: Omit<Filled<Recipe['evaluate'], 'attack' | 'images'>, 'verify'> & { verify?: VerifyPlan }
 }
@@ -73,7 +73,9 @@ export function resolveRecipe(
   const { verify: written, ...evaluation } = evaluate
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
   const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
-  const own = withOptimiser(defaultOptimiser(spec, epochs), pretrain.optimiser)
+  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
+  const steps = Math.ceil(trainImages / pretrain.batchSize)
+  const ramp = resolveRamp(pretrain, objective, spec, { epochs, steps })
   const training = {
     optimiser: own.optimiser,
     batchSize: pretrain.batchSize,
@@ -97,11 +99,8 @@ export function resolveRecipe(
       objective,
       epochs,
       learningRate: pretrain.learningRate ?? own.learningRate,
-      schedule: pretrain.schedule ?? own.schedule,
-      ...resolveRamp(pretrain, objective, spec, {
-        epochs,
-        steps: Math.ceil(trainImages / pretrain.batchSize),
-      }),
+      schedule: pretrain.schedule ?? defaultSchedule(epochs, ramp),
+      ...ramp,
     },
     ...(prune && {
       prune: {
@@ -231,7 +230,15 @@ export const identityOf = (
   const { verify, ...evaluation } = evaluate
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
-  const essence = { seed, pretrain: { ...training, ...gentle }, prune, finetune, evaluate: measured, spec, contents }
+  const essence = {
+    seed,
+    pretrain: { ...training, ...gentle },
+    prune,
+    finetune,
+    evaluate: measured,
+    spec,
+    contents,
+  }
   return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
 }
 

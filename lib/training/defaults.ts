@@ -3,19 +3,17 @@ import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { gentleStart, type Objective, type Stretch } from '../objectives/index.js'
 import { adam, type OptimiserChoice, sgd } from './optimiser.js'
-import { defaultSchedule, NO_RAMP, type Ramp } from './schedules.js'
+import { NO_RAMP, type Ramp } from './schedules.js'
 
 /**
- * With batch norm (`vgg16`, `wideResNet-…`): the paper's SGD at 0.1, momentum 0.9, weight decay 1e-4, ×0.1 after 50, 75
- * and 90 % of the epochs. Without (`cifarLarge`, `allCnn`): Adam at 0.001 with the same steps, since SGD at 0.1 stays at
- * chance or diverges there. Fewer than ten `epochs` (default 100) keep the rate they start from.
+ * With batch norm (`vgg16`, `wideResNet-…`): the paper's SGD at 0.1, momentum 0.9, weight decay 1e-4. Without
+ * (`cifarLarge`, `allCnn`): Adam at 0.001, since SGD at 0.1 stays at chance or diverges there.
  */
-export const defaultOptimiser = (network: string | NetworkSpec, epochs = 100): OptimiserChoice => {
+export const defaultOptimiser = (network: string | NetworkSpec): OptimiserChoice => {
   const spec = typeof network === 'string' ? networkSpec(network) : network
-  const schedule = defaultSchedule(epochs)
   return hasBatchNorm(spec)
-    ? { optimiser: sgd(), learningRate: 0.1, schedule }
-    : { optimiser: adam(), learningRate: 0.001, schedule }
+    ? { optimiser: sgd(), learningRate: 0.1 }
+    : { optimiser: adam(), learningRate: 0.001 }
 }
 
 /** The length of a training, which the defaults of its schedules follow. */
@@ -41,8 +39,8 @@ export const resolveRamp = (
 
 /**
  * Objectives on bounds: a tenth of the epochs naturally (at least 50 steps, at most an eighth), then a ramp of the fourth
- * power over two fifths (250 steps, five eighths). Objectives with an attack, on networks without batch norm: a linear
- * ramp over a quarter (100 steps, half). Others: none.
+ * power over two fifths (250 steps, five eighths). Objectives with an attack, on networks without batch norm: 50 steps
+ * naturally (at most a quarter), then a linear ramp over a quarter (100 steps, half). Others: none.
  */
 export const defaultRamp = (objective: Objective, spec: NetworkSpec, length: Length): Ramp => {
   const start = gentleStart(objective)

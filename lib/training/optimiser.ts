@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { fraction, fractionBetween } from '../base/numbers.js'
 import { parse, shorthand, strict, variants } from '../base/schemas.js'
-import type { LearningRateSchedule } from './schedules.js'
 
 /** Stochastic gradient descent with momentum. Decay is added to the gradient, as in PyTorch. */
 export interface Sgd {
@@ -23,11 +22,10 @@ export interface Adam {
 
 export type Optimiser = Sgd | Adam
 
-/** An optimiser with the learning rate it starts from and how that rate changes. */
+/** An optimiser with the learning rate it starts from. */
 export interface OptimiserChoice {
   readonly optimiser: Optimiser
   readonly learningRate: number
-  readonly schedule: LearningRateSchedule
 }
 
 const weightDecay = fraction.refine((decay) => decay >= 0, { error: 'must be at least 0' }).default(1e-4)

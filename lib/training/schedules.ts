@@ -17,13 +17,6 @@ export const stepSchedule: LearningRateSchedule = Object.freeze({
   factor: 0.1,
 })
 
-/** The shortest phase in which each stage of the step schedule lasts an epoch. */
-const SHORTEST = 10
-
-/** The step schedule; a shorter phase than ten epochs, which has no time to settle, keeps its rate. */
-export const defaultSchedule = (epochs: number): LearningRateSchedule =>
-  epochs < SHORTEST ? { kind: 'constant' } : stepSchedule
-
 /** Schema of a learning-rate schedule: `cosine`, or `{ kind: steps, at: [0.5, 0.75], factor: 0.1 }`. */
 export const scheduleSchema = shorthand(
   variants('kind', [
@@ -78,6 +71,21 @@ export interface Ramp {
 
 /** ε is full from the first step. */
 export const NO_RAMP: Ramp = Object.freeze({ naturalEpochs: 0, rampEpochs: 0, rampPower: 1 })
+
+/** The shortest phase in which each stage of the step schedule lasts an epoch. */
+const SHORTEST = 10
+
+/**
+ * The step schedule. A phase of fewer than ten epochs, which has no time to settle, keeps its rate, and so does one whose
+ * ramp goes on when the rate would fall: with small steps the weights cannot follow ε.
+ */
+export const defaultSchedule = (
+  epochs: number,
+  { naturalEpochs, rampEpochs }: Ramp,
+): LearningRateSchedule => {
+  const settles = epochs >= SHORTEST && naturalEpochs + rampEpochs <= epochs / 2 + TOLERANCE
+  return settles ? stepSchedule : { kind: 'constant' }
+}
 
 /** Where one step of a phase stands on the way to the full ε. */
 export interface RampPlace {

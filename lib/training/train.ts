@@ -11,7 +11,7 @@ import { defaultOptimiser, resolveRamp } from './defaults.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
-import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
+import { defaultSchedule, type LearningRateSchedule, scheduleSchema } from './schedules.js'
 import { epochsSchema, rampShape, resolveSettings, settingsShape } from './settings.js'
 
 const schema = strict({
@@ -44,11 +44,15 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
   epochs: number
   /** Default: the network's own; for an optimiser of another kind 0.1 (SGD) or 0.001 (Adam). */
   learningRate?: number | undefined
-  /** The learning rate over the epochs. Default: ×0.1 after 50, 75 and 90 % of ten epochs or more, else constant. */
+  /**
+   * The learning rate over the epochs. Default: ×0.1 after 50, 75 and 90 % of the epochs; constant in trainings of fewer
+   * than ten, or whose ramp takes longer than half of them.
+   */
   schedule?: LearningRateSchedule | undefined
   /**
    * Epochs of the clean loss alone, before ε grows. Default: for objectives on bounds (`mixTrain`, `ibp`, `crownIbp`) a
-   * tenth of the epochs, at least 50 steps, at most an eighth; else, or where `rampEpochs` is 0, none.
+   * tenth of the epochs, at least 50 steps, at most an eighth; for attacks on networks without batch norm 50 steps, at
+   * most a quarter; else, or where `rampEpochs` is 0, none.
    */
   naturalEpochs?: number | undefined
   /**
@@ -79,19 +83,19 @@ export async function train(
 ): Promise<TrainSummary> {
   const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
   const settings = parse(schema, rest, 'train')
-  const own = withOptimiser(defaultOptimiser(network.spec, settings.epochs), settings.optimiser)
+  const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
+  const { epochs } = settings
+  const steps = Math.ceil(dataset.length / settings.batchSize)
+  const ramp = resolveRamp(settings, objective, network.spec, { epochs, steps })
   const plan = {
     ...resolveSettings(network, dataset, settings, own),
     phase: 'pretrain',
     objective,
-    epochs: settings.epochs,
+    epochs,
     learningRate: settings.learningRate ?? own.learningRate,
-    schedule: settings.schedule ?? own.schedule,
-    ramp: resolveRamp(settings, objective, network.spec, {
-      epochs: settings.epochs,
-      steps: Math.ceil(dataset.length / settings.batchSize),
-    }),
+    schedule: settings.schedule ?? defaultSchedule(epochs, ramp),
+    ramp,
     learn: { kind: 'weights' },
   } as const
   if (dataset.length === 0) throw invalid('train: the data set is empty')

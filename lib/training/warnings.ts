@@ -7,7 +7,7 @@ import type { Network } from '../models/network.js'
 import { defaultOptimiser, defaultRamp } from './defaults.js'
 import { withOptimiser } from './optimiser.js'
 import type { EpochResult, TrainCursor, TrainHooks, TrainingPlan } from './plan.js'
-import { rampPlace } from './schedules.js'
+import { defaultSchedule, type LearningRateSchedule, rampPlace } from './schedules.js'
 
 /** The native loop stops at a loss that is not finite, without knowing of epochs and optimisers. */
 export const explainDivergence = (error: unknown, { epoch }: TrainCursor, plan: TrainingPlan): unknown => {
@@ -103,18 +103,20 @@ const remedy = (lost: Lost): string => {
 /** The options that stand in the way of a start, as the defaults have them. */
 const fromDefaults = ({ network, dataset, plan, steps }: Lost): string[] => {
   const { objective, epochs, ramp } = plan
-  const own = defaultOptimiser(network.spec, epochs)
+  const own = defaultOptimiser(network.spec)
   const usual = own.optimiser.kind === 'adam' ? own : withOptimiser(own, plan.optimiser)
   const gentle = defaultRamp(objective, network.spec, { epochs, steps })
   const keys = ['naturalEpochs', 'rampEpochs', 'rampPower'] as const
   return [
     ...(plan.optimiser.kind === usual.optimiser.kind ? [] : [`optimiser: ${usual.optimiser.kind}`]),
     ...(plan.learningRate > usual.learningRate ? [`learningRate: ${usual.learningRate}`] : []),
-    ...(plan.schedule.kind === 'steps' && usual.schedule.kind === 'constant' ? ['schedule: constant'] : []),
     ...keys.filter((key) => ramp[key] < gentle[key]).map((key) => `${key}: ${brief(gentle[key])}`),
+    ...(falls(plan.schedule) && !falls(defaultSchedule(epochs, gentle)) ? ['schedule: constant'] : []),
     ...(plan.augmentation !== null && dataset.augment === 'none' ? ['augment: none'] : []),
   ]
 }
+
+const falls = ({ kind }: LearningRateSchedule): boolean => kind !== 'constant'
 
 /** A number with at most two decimals. */
 const brief = (value: number): string => `${Number(value.toFixed(2))}`

@@ -10,7 +10,13 @@ import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib
 import { temporaryFolder } from '../helpers.js'
 
 const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 } }
-const surroundings = { shape: [3, 32, 32], classes: 10, trainImages: 6000, testImages: 1000, augment: 'none' } as const
+const surroundings = {
+  shape: [3, 32, 32],
+  classes: 10,
+  trainImages: 6000,
+  testImages: 1000,
+  augment: 'none',
+} as const
 const resolve = (recipe: unknown) =>
   resolveRecipe(parseRecipe(recipe), networkSpec('cifarLarge'), { ...surroundings, shape: [3, 32, 32] })
 
@@ -195,19 +201,25 @@ describe('the recipes that come with the package', () => {
 })
 
 describe('what suits the data', () => {
-  it.each(['none', 'standard'] as const)('is augmentation "%s" unless the recipe says otherwise', (augment) => {
-    const resolved = (pretrain: object, prune: object) =>
-      resolveRecipe(
-        parseRecipe({ ...minimal, pretrain, prune: { sparsity: 0.5, ...prune } }),
-        networkSpec('cifarLarge'),
-        { ...surroundings, shape: [3, 32, 32], augment },
-      )
-    const left = resolved({}, {})
-    expect([left.pretrain.augment, left.prune?.augment]).toEqual([augment, augment])
-    const said = resolved({ augment: { pad: 2, flip: false } }, {})
-    expect([said.pretrain.augment, said.prune?.augment]).toEqual([{ pad: 2, flip: false }, { pad: 2, flip: false }])
-    expect(resolved({}, { augment: 'none' }).prune?.augment).toBe('none')
-  })
+  it.each(['none', 'standard'] as const)(
+    'is augmentation "%s" unless the recipe says otherwise',
+    (augment) => {
+      const resolved = (pretrain: object, prune: object) =>
+        resolveRecipe(
+          parseRecipe({ ...minimal, pretrain, prune: { sparsity: 0.5, ...prune } }),
+          networkSpec('cifarLarge'),
+          { ...surroundings, shape: [3, 32, 32], augment },
+        )
+      const left = resolved({}, {})
+      expect([left.pretrain.augment, left.prune?.augment]).toEqual([augment, augment])
+      const said = resolved({ augment: { pad: 2, flip: false } }, {})
+      expect([said.pretrain.augment, said.prune?.augment]).toEqual([
+        { pad: 2, flip: false },
+        { pad: 2, flip: false },
+      ])
+      expect(resolved({}, { augment: 'none' }).prune?.augment).toBe('none')
+    },
+  )
 })
 
 describe('recipes with objectives on bounds', () => {
@@ -219,7 +231,9 @@ describe('recipes with objectives on bounds', () => {
     expect(ramp({ objective: 'mixTrain', epochs: 60 })).toEqual([6, 24, 4])
     expect(ramp({ objective: 'ibp', epochs: 60 })).toEqual([6, 24, 4])
     expect(ramp({ objective: 'mixTrain', epochs: 60, rampEpochs: 0 })).toEqual([0, 0, 4])
-    expect(ramp({ objective: 'mixTrain', epochs: 60, naturalEpochs: 0.5, rampPower: 1 })).toEqual([0.5, 24, 1])
+    expect(ramp({ objective: 'mixTrain', epochs: 60, naturalEpochs: 0.5, rampPower: 1 })).toEqual([
+      0.5, 24, 1,
+    ])
     expect(ramp({ objective: 'mixTrain', from: 'model.safetensors' })).toEqual([0, 0, 4])
     for (const key of ['naturalEpochs', 'rampEpochs', 'rampPower']) {
       expect(refusal({ ...minimal, pretrain: { [key]: -1 } })).toContain(`recipe.pretrain.${key}`)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { networkSpec } from '../../lib/networks/index.js'
 import { adversarial, crownIbp, ibp, mixTrain, natural, trades } from '../../lib/objectives/index.js'
-import { defaultOptimiser, defaultRamp, resolveRamp } from '../../lib/training/defaults.js'
+import { defaultRamp, resolveRamp } from '../../lib/training/defaults.js'
 import { NO_RAMP } from '../../lib/training/schedules.js'
 
 const [plain, normalised] = [networkSpec('cifarLarge'), networkSpec('vgg16')]
@@ -12,20 +12,26 @@ const ramp = (naturalEpochs: number, rampEpochs: number, rampPower: number) => (
 })
 
 describe('the way to the full ε', () => {
-  it.each([mixTrain(), ibp(), crownIbp()])('of $kind is natural first, then of the fourth power', (objective) => {
-    for (const spec of [plain, normalised]) {
-      expect(defaultRamp(objective, spec, { epochs: 60, steps: 391 })).toEqual(ramp(6, 24, 4))
-      expect(defaultRamp(objective, spec, { epochs: 8, steps: 50 })).toEqual(ramp(1, 5, 4))
-      expect(defaultRamp(objective, spec, { epochs: 8, steps: 1 })).toEqual(ramp(1, 5, 4))
-    }
-  })
+  it.each([mixTrain(), ibp(), crownIbp()])(
+    'of $kind is natural first, then of the fourth power',
+    (objective) => {
+      for (const spec of [plain, normalised]) {
+        expect(defaultRamp(objective, spec, { epochs: 60, steps: 391 })).toEqual(ramp(6, 24, 4))
+        expect(defaultRamp(objective, spec, { epochs: 8, steps: 50 })).toEqual(ramp(1, 5, 4))
+        expect(defaultRamp(objective, spec, { epochs: 8, steps: 1 })).toEqual(ramp(1, 5, 4))
+      }
+    },
+  )
 
-  it.each([adversarial(), trades()])('of $kind is linear without batch norm, and none with it', (objective) => {
-    expect(defaultRamp(objective, plain, { epochs: 100, steps: 391 })).toEqual(ramp(0, 25, 1))
-    expect(defaultRamp(objective, plain, { epochs: 8, steps: 40 })).toEqual(ramp(0, 2.5, 1))
-    expect(defaultRamp(objective, plain, { epochs: 2, steps: 40 })).toEqual(ramp(0, 1, 1))
-    expect(defaultRamp(objective, normalised, { epochs: 100, steps: 391 })).toEqual(NO_RAMP)
-  })
+  it.each([adversarial(), trades()])(
+    'of $kind is natural first, then linear, without batch norm, and none with it',
+    (objective) => {
+      expect(defaultRamp(objective, plain, { epochs: 100, steps: 391 })).toEqual(ramp(50 / 391, 25, 1))
+      expect(defaultRamp(objective, plain, { epochs: 8, steps: 40 })).toEqual(ramp(1.25, 2.5, 1))
+      expect(defaultRamp(objective, plain, { epochs: 2, steps: 40 })).toEqual(ramp(0.5, 1, 1))
+      expect(defaultRamp(objective, normalised, { epochs: 100, steps: 391 })).toEqual(NO_RAMP)
+    },
+  )
 
   it('of natural training is none', () => {
     expect(defaultRamp(natural(), plain, { epochs: 100, steps: 391 })).toEqual(NO_RAMP)
@@ -45,12 +51,5 @@ describe('the way to the full ε', () => {
     expect(resolveRamp(ramp(1, 2, 3), mixTrain(), plain, length)).toEqual(ramp(1, 2, 3))
     expect(resolveRamp({ rampEpochs: 0 }, mixTrain(), plain, length)).toEqual(ramp(0, 0, 4))
     expect(resolveRamp({ rampPower: 1 }, mixTrain(), plain, length)).toEqual(ramp(6, 24, 1))
-  })
-})
-
-describe('the learning rate', () => {
-  it('is constant in short trainings', () => {
-    expect(defaultOptimiser(plain, 100).schedule.kind).toBe('steps')
-    expect(defaultOptimiser(plain, 2).schedule.kind).toBe('constant')
   })
 })

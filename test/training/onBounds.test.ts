@@ -157,7 +157,11 @@ describe('training on bounds', () => {
       })
       expect(every('cleanWeights').slice(0, 4)).toEqual([1, 1, 1, 1])
       expect(every('robustWeights').slice(0, 4)).toEqual([0, 0, 0, 0])
-      expect(every('robustWeights').slice(5).every((weight) => weight > 0)).toBe(true)
+      expect(
+        every('robustWeights')
+          .slice(5)
+          .every((weight) => weight > 0),
+      ).toBe(true)
     },
   )
 

@@ -36,9 +36,16 @@ describe('the learning rate', () => {
   })
 
   it('falls in trainings of ten epochs and more, where each stage lasts an epoch, and is constant in shorter ones', () => {
-    expect(defaultSchedule(100)).toEqual(stepSchedule)
-    expect(defaultSchedule(10)).toEqual(stepSchedule)
-    expect(defaultSchedule(9)).toEqual({ kind: 'constant' })
+    expect(defaultSchedule(100, NO_RAMP)).toEqual(stepSchedule)
+    expect(defaultSchedule(10, NO_RAMP)).toEqual(stepSchedule)
+    expect(defaultSchedule(9, NO_RAMP)).toEqual({ kind: 'constant' })
+  })
+
+  it('does not fall while ε grows', () => {
+    const ramp = (naturalEpochs: number, rampEpochs: number) => ({ ...NO_RAMP, naturalEpochs, rampEpochs })
+    for (const epochs of [13, 60, 70])
+      expect(defaultSchedule(epochs, ramp(0.1 * epochs, 0.4 * epochs))).toEqual(stepSchedule)
+    expect(defaultSchedule(20, ramp(3, 8))).toEqual({ kind: 'constant' })
   })
 
   it('is read from recipes', () => {
@@ -67,9 +74,14 @@ describe('the ramp of epsilon', () => {
 
   it('waits for the natural epochs, and counts from their end', () => {
     const waiting = places({ ...linear(2), naturalEpochs: 1 })
-    expect(waiting.map(({ natural }) => natural)).toEqual([...ones(4).map(() => true), ...ones(12).map(() => false)])
+    expect(waiting.map(({ natural }) => natural)).toEqual([
+      ...ones(4).map(() => true),
+      ...ones(12).map(() => false),
+    ])
     expect(waiting.slice(4)).toEqual(
-      places(linear(2)).slice(0, 12).map((place, step) => ({ ...place, afterRamp: step <= 8 ? 0 : (step - 8) / 4 })),
+      places(linear(2))
+        .slice(0, 12)
+        .map((place, step) => ({ ...place, afterRamp: step <= 8 ? 0 : (step - 8) / 4 })),
     )
   })
 
@@ -80,17 +92,17 @@ describe('the ramp of epsilon', () => {
 })
 
 describe('the part of a phase after the ramp', () => {
-  const after = (rampEpochs: number, epoch: number, epochs: number, step: number, steps: number) =>
+  const partAfter = (rampEpochs: number, epoch: number, epochs: number, step: number, steps: number) =>
     rampPlace({ ...NO_RAMP, rampEpochs }, epoch, epochs, step, steps).afterRamp
 
   it('is 0 until the ramp ends, then grows evenly towards 1', () => {
-    const done = [0, 1, 2, 3].flatMap((epoch) => [0, 1].map((step) => after(2, epoch, 4, step, 2)))
+    const done = [0, 1, 2, 3].flatMap((epoch) => [0, 1].map((step) => partAfter(2, epoch, 4, step, 2)))
     expect(done).toEqual([0, 0, 0, 0, 0, 0.25, 0.5, 0.75])
   })
 
   it('never comes where the ramp is as long as the phase, or longer', () => {
-    expect(after(4, 3, 4, 9, 10)).toBe(0)
-    expect(after(9, 3, 4, 9, 10)).toBe(0)
+    expect(partAfter(4, 3, 4, 9, 10)).toBe(0)
+    expect(partAfter(9, 3, 4, 9, 10)).toBe(0)
   })
 })
 
