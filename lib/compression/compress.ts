@@ -222,7 +222,7 @@ const tellMismatch = (trained: Objective, tuned: Objective, onWarning: OnWarning
   if (sameObjective(trained, tuned)) return
   warn(
     `fine-tuning with another objective (${describeObjective(tuned)}) than the network was trained with ` +
-      `(${describeObjective(trained)}) loses the robustness that this one gave; leave \`objective\` out to keep it`,
+      `(${describeObjective(trained)}) may cost the robustness that it gave; leave \`objective\` out to keep it`,
     'COPPICE_MISMATCH',
     onWarning,
   )

@@ -92,12 +92,16 @@ const remedy = (lost: Lost): string => {
   const { plan } = lost
   if (plan.phase === 'fineTune') return 'a lower learning rate, more pruning steps or less sparsity'
   const differences = fromDefaults(lost)
-  if (differences.length > 0) return `the default ${differences.join(', ')}`
-  if (plan.objective.kind === 'natural') {
-    return `learningRate: ${Number((plan.learningRate / 3).toPrecision(1))}`
+  const robust = plan.objective.kind !== 'natural'
+  if (differences.length > 0) {
+    return `the default ${differences.join(', ')}${robust ? '; else a smaller epsilon' : ''}`
   }
-  // The ramp grows with the epochs; a lower rate would follow it less.
-  return `epochs: ${2 * plan.epochs}, over which ε grows more slowly, or a smaller epsilon`
+  if (!robust) return `learningRate: ${Number((plan.learningRate / 3).toPrecision(1))}`
+  // With a lower rate the weights would follow ε even less.
+  const { epochs, ramp } = plan
+  const rampEpochs = 2 * ramp.rampEpochs || Math.max(1, epochs / 4)
+  const longer = rampEpochs > epochs / 2 ? `, epochs: ${2 * epochs}` : ''
+  return `a slower ramp (rampEpochs: ${brief(rampEpochs)}${longer}) or a smaller epsilon`
 }
 
 /** The options that stand in the way of a start, as the defaults have them. */

@@ -54,6 +54,9 @@ const options = {
   seed: 5,
 } as const satisfies TrainOptions
 
+/** For what should be learned in a hundred steps. */
+const linear = { naturalEpochs: 0, rampEpochs: 4, rampPower: 1 }
+
 const verifier = { intersect: false, clip: true, memory: 2 ** 28, iterations: 0, epsilon } as const
 
 const boundOf = (objective: Objective): BoundMethod => {
@@ -88,7 +91,7 @@ beforeAll(async () => {
 
 describe.each(objectives)('training with %s', (_, objective) => {
   it('learns, and remembers the objective', async () => {
-    const { network, summary } = await trained(await tinyImages(200), objective, { epochs: 6 })
+    const { network, summary } = await trained(await tinyImages(200), objective, { epochs: 6, ...linear })
     expect(summary.loss).toBeGreaterThan(0)
     expect(summary.loss).toBeLessThan(Number.POSITIVE_INFINITY)
     expect(summary.accuracy).toBeGreaterThan(60)
@@ -118,7 +121,7 @@ describe.each(objectives)('training with %s', (_, objective) => {
       const { margins } = await addon().verify(handle, data.handle, request, null).promise
       return margins.filter((margin) => margin > 0).length
     }
-    const { network } = await trained(data, objective, { epochs: 10 })
+    const { network } = await trained(data, objective, { epochs: 10, ...linear })
     expect(await proved(network)).toBeGreaterThan(20 + (await proved(naturally)))
   })
 })
@@ -150,8 +153,8 @@ describe('training on bounds', () => {
       const requests = await requestsOf(() => train(network, images, { ...options, objective, epochs: 8 }))
       const every = (key: 'epsilonFactors' | 'cleanWeights' | 'robustWeights') =>
         requests.flatMap((request) => [...request[key]])
-      // One natural epoch, and 3.2 of the ramp, of four steps each.
-      const done = Array.from({ length: 32 }, (_, step) => Math.min(1, Math.max(0, (step - 4) / 4 / 3.2)))
+      // One natural epoch, and five of the ramp, of four steps each.
+      const done = Array.from({ length: 32 }, (_, step) => Math.min(1, Math.max(0, (step - 4) / 20)))
       every('epsilonFactors').forEach((factor, step) => {
         expect(factor).toBeCloseTo(Number(done[step]) ** 4, 12)
       })

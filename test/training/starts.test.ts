@@ -74,7 +74,7 @@ describe('training on bounds', () => {
     const objective = ibp({ epsilon })
     const { warnings } = await trained(data, objective, sudden)
     expect(warnings[0]?.epoch).toBeLessThanOrEqual(3)
-    const [, remedy = ''] = warnings[0]?.message.split(': try the default ') ?? []
+    const [, remedy = ''] = /: try the default ([^;]*); else/.exec(warnings[0]?.message ?? '') ?? []
     const options = Object.fromEntries(
       remedy.split(', ').map((option) => {
         const [key, word = ''] = option.split(': ')
