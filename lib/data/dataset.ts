@@ -5,8 +5,9 @@ import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Device, NativeDataset } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import type { Normalization } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
-import { type Augment, fingerprint, type LabelledImages } from './images.js'
+import { type Augment, defaultNormalization, fingerprint, type LabelledImages } from './images.js'
 import { epochOrder } from './order.js'
 
 /** What all views of one native copy share. */
@@ -20,6 +21,7 @@ interface Shared {
   classes: number
   classNames: readonly string[]
   augment: Augment
+  normalize: Readonly<Normalization> | false
 }
 
 /**
@@ -59,6 +61,7 @@ export class Dataset {
       shape,
       classes,
       augment,
+      normalize: images.normalize ?? defaultNormalization(shape),
       classNames: images.classNames ?? Array.from({ length: classes }, (_, label) => `${label}`),
     }
     return new Dataset(name, shared, Uint32Array.from(labels.keys()))
@@ -86,6 +89,11 @@ export class Dataset {
   /** What training does to the images unless it is told otherwise. */
   get augment(): Augment {
     return this.shared.augment
+  }
+
+  /** How networks by name normalise the images unless they are told otherwise. */
+  get normalize(): Readonly<Normalization> | false {
+    return this.shared.normalize
   }
 
   /** Class of each image of this view. */

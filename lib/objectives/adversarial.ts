@@ -3,7 +3,7 @@
  * with batch norm in evaluation mode. (Madry et al., 2018)
  */
 import { z } from 'zod'
-import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
 import { parse, strict } from '../base/schemas.js'
 import { type ObjectiveKind, underAttack } from './objective.js'
 
@@ -15,8 +15,8 @@ const schema = strict({ kind: z.literal('adversarial'), ...attackShape('uniform'
 
 export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   schema,
-  describe: (objective) => `adversarial ${describeAttack(objective)}`,
-  native: (objective) => ({ kind: 'adversarial', attack: nativeAttack(objective) }),
+  describe: (objective) => `adversarial ${describeAscent(objective)}`,
+  native: (objective) => ({ kind: 'adversarial', attack: nativeAscent(objective) }),
   work: ({ steps }) => 2 * steps + 4,
   gentleStart: underAttack,
 }

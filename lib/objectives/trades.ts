@@ -3,7 +3,7 @@
  * and on adversarial examples, which maximise that divergence. (Zhang et al., 2019)
  */
 import { z } from 'zod'
-import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
 import { fraction } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import { type ObjectiveKind, underAttack } from './objective.js'
@@ -25,8 +25,8 @@ const schema = strict({
 
 export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
   schema,
-  describe: (objective) => `trades ${describeAttack(objective)}, beta ${objective.beta}`,
-  native: (objective) => ({ kind: 'trades', attack: nativeAttack(objective), beta: objective.beta }),
+  describe: (objective) => `trades ${describeAscent(objective)}, beta ${objective.beta}`,
+  native: (objective) => ({ kind: 'trades', attack: nativeAscent(objective), beta: objective.beta }),
   work: ({ steps }) => 2 * steps + 7,
   gentleStart: underAttack,
 }

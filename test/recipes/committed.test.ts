@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { CIFAR10_NORMALIZATION } from '../../lib/networks/options.js'
 import { parseRecipe } from '../../lib/recipes/recipe.js'
 import { readRecipeFile } from '../../lib/recipes/recipeFile.js'
 import { identityOf, resolveNetwork, resolveRecipe } from '../../lib/recipes/resolve.js'
@@ -20,6 +21,7 @@ it.each([
     const surroundings = {
       shape: [3, 32, 32] as [number, number, number],
       classes: 10,
+      normalize: CIFAR10_NORMALIZATION,
       augment,
       trainImages,
       testImages,
