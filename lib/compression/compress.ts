@@ -10,9 +10,10 @@ import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
+import { type OnWarning, warn } from '../base/warnings.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { type Network, requireNetwork } from '../models/network.js'
-import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
+import { describeObjective, type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
 import type { PruneSchedule } from '../pruning/schedules.js'
@@ -33,6 +34,7 @@ import {
   type TrainProgress,
   trainCursorSchema,
 } from '../training/plan.js'
+import { NO_RAMP } from '../training/schedules.js'
 import { requirePrecision, resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
 import { planSteps } from './plan.js'
@@ -75,7 +77,8 @@ export interface CompressOptions extends TrainingSettings {
   /** Stops within one batch; a checkpoint is saved, and the signal's reason thrown. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: CompressProgress) => void) | undefined
-  onWarning?: ((message: string) => void) | undefined
+  /** Takes warnings: training at chance, a mismatched objective. Default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<CompressCursor> | undefined
   /** Where to go on, on a network whose weights, mask and moments are as they were there. */
   start?: { cursor: CompressCursor; scores?: Floats | undefined } | undefined
@@ -171,7 +174,10 @@ export async function* compress(
   if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
     throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
   }
-  const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
+  if (start === undefined && objective !== undefined && epochsPerStep > 0 && trainedWith !== undefined) {
+    tellMismatch(trainedWith, objective, onWarning)
+  }
+  const shared = resolveSettings(network, dataset, settings, defaultOptimiser(network.spec))
   requirePrecision(shared.precision, network.type, 'compress')
   const plan = planSteps(schedule, sparsity, steps, milestones)
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
@@ -194,7 +200,7 @@ export async function* compress(
     }
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
-    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', rampEpochs: 0, ...details, seed }
+    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
     const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
@@ -251,7 +257,17 @@ export async function* compress(
   }
 }
 
-type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'rampEpochs'> &
+const tellMismatch = (trained: Objective, tuned: Objective, onWarning: OnWarning | undefined): void => {
+  if (sameObjective(trained, tuned)) return
+  warn(
+    `fine-tuning with another objective (${describeObjective(tuned)}) than the network was trained with ` +
+      `(${describeObjective(trained)}) may cost the robustness that it gave; leave \`objective\` out to keep it`,
+    'COPPICE_MISMATCH',
+    onWarning,
+  )
+}
+
+type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'ramp'> &
   Partial<Pick<TrainingPlan, 'optimiser'>>
 
 /** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */
