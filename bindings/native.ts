@@ -95,15 +95,6 @@ export type NativeAttack = NativeKind
 export type NativeObjective = NativeKind
 
 /**
- * Bounds of the network on the box around an image. `interval`: interval bound propagation (Gowal et al., 2018).
- * `crownIbp`: interval bounds inside, one backward pass for the margins (Zhang et al., 2020). The others bound every
- * layer by a backward pass: `symbolic` with both slopes u/(u−l) (Wang et al., 2018; equal to Fast-Lin, DeepZ and
- * Wong–Kolter), `crown` with the lower slope 0 or 1, whichever is tighter (Zhang et al., 2018), `alphaCrown` with the
- * lower slopes of the margins' pass optimised for each image (Xu et al., 2021).
- */
-export type BoundMethod = 'interval' | 'crownIbp' | 'symbolic' | 'crown' | 'alphaCrown'
-
-/**
  * Training on bounds: cleanWeight · cross-entropy of the batch + robustWeight · cross-entropy of the worst logits that
  * the bounds allow (0 for the label, −margin for every other class), meaned over `images` of the batch. The weights
  * come with every step; where the robust one is 0 no bound is computed.
@@ -112,7 +103,7 @@ export type NativeVerified = {
   kind: 'verified'
   /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
   epsilon: number
-  bound: Exclude<BoundMethod, 'alphaCrown'>
+  bound: 'interval' | 'crownIbp' | 'symbolic' | 'crown'
   /** How many images of the batch are bounded, drawn with replacement; 0: all of them, each once. */
   images: number
   /** Whether the gradient flows through the denominator of the slope u/(u−l) too. */
@@ -191,16 +182,21 @@ export interface EvaluateRequest {
   /** With an attack, adversarial predictions are made as well. */
   attack: NativeAttack | null
   seed: number
+  /** Whether the images, and the strongest adversarial examples, are given back. Default false. */
+  keepImages?: boolean
 }
 
 export interface EvaluateResult {
-  /** Predicted class per sample, benign. */
+  /** Predicted class per sample, benign; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Cross-entropy per sample, benign. */
   losses: Float32Array
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  /** Where they are kept: pixels [n, channels, height, width], flat, in the network's type. */
+  images: Floats | null
+  adversarialImages: Floats | null
   seconds: number
 }
 
@@ -226,7 +222,8 @@ export interface GradientResult {
 }
 
 export interface NativeBounds {
-  method: BoundMethod
+  /** A row of native/bounds/methods.h: how the bounds are found. */
+  method: string
   /** Keep, at every node, the tighter of the method's bounds and interval bounds. */
   intersect: boolean
   /** Half the side of the box, in [0,1] pixels. */
@@ -254,7 +251,7 @@ export interface VerifyResult {
   margins: Float64Array
   /** Whether the margin comes from float64. */
   confirmed: Uint8Array
-  /** Predicted class on the image itself. */
+  /** Predicted class on the image itself; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Fraction of the neurons before a ReLU that are neither always on nor always off, meaned over the images. */
   unstable: number

@@ -8,7 +8,6 @@
 export { type Diagnosis, diagnose } from '../bindings/doctor.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
-  BoundMethod,
   BuildInfo,
   Device,
   DeviceInfo,
@@ -144,6 +143,7 @@ export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
 export { type BoundsOptions, margins, nodeBounds } from './verification/bounds.js'
 export {
+  type BoundMethod,
   type BoundOptions,
   type BoundVerifier,
   type Cascade,

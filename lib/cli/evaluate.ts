@@ -163,4 +163,9 @@ const describe = (
     `On ${dataset.name}, n = ${rows[0]?.n}, 95 % intervals` +
       `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}` +
       `${verifier === undefined ? '' : `; VRA by ${describeVerifier(verifier)}, eps ${formatPixels(rows[0]?.epsilon ?? 0)}`}.`,
+    ...rows.flatMap(({ name, notFinite }) =>
+      notFinite === undefined
+        ? []
+        : [`${name}: logits of ${notFinite} images are not finite; they count as wrong.`],
+    ),
   ].join('\n')

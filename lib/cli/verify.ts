@@ -19,8 +19,8 @@ import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { VerificationFile } from '../runs/verificationFile.js'
 import { describeVerifier, type Verifier, verifier } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
-import { measuredBy, requireAgreement, verdictsOf } from '../verification/verdict.js'
-import { verify } from '../verification/verify.js'
+import { measuredBy } from '../verification/verdict.js'
+import { agreeing, verify } from '../verification/verify.js'
 import { bytesFlag, collect, deviceFlag, integerFlag, pixelsFlag, verifierFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
@@ -172,11 +172,7 @@ const verifyModel = async (
   })
   try {
     if (file.done.length > 0) display.log(`${file.path} has ${file.done.length} images already`)
-    const {
-      perSample,
-      verifier: __,
-      ...figures
-    } = await verify(network, dataset, {
+    let found = await verify(network, dataset, {
       ...{ verifier: chosen, epsilon, attack, images, batchSize, seed, signal },
       done: file.done,
       onResult: (verdicts) => file.append(verdicts),
@@ -187,7 +183,8 @@ const verifyModel = async (
         }),
     })
     const measured = await measuredByRun(path, name, dataset)
-    if (measured !== undefined) requireAgreement(verdictsOf(perSample), epsilon, measured)
+    if (measured !== undefined) found = await agreeing(network, dataset, found, measured, { seed, signal })
+    const { perSample: _perSample, verifier: _verifier, ...figures } = found
     return { name, sparsity: await network.sparsity(), ...figures, file: file.path }
   } finally {
     await file.close()
@@ -244,6 +241,10 @@ const describe = (rows: readonly Row[], dataset: Dataset, chosen: Verifier): str
     `VRA proved by ${describeVerifier(chosen)}, eps ${[...new Set(rows.map(({ epsilon }) => formatPixels(epsilon)))].join(', ')}, ` +
       `on ${dataset.name}; n = ${first?.n}, 95 % intervals` +
       `${first === undefined || first.attacks.length === 0 ? '' : `; ERA under ${first.attacks.join(' and ')}`}.`,
+    ...rows.flatMap(({ name, brokenByRounding: rounded, notFinite }) => [
+      ...(rounded === undefined ? [] : [`${name}: ${rounded} proved, but broken by rounding errors alone.`]),
+      ...(notFinite === undefined ? [] : [`${name}: logits of ${notFinite} images are not finite.`]),
+    ]),
     ...rows.map(({ name, file }) => `Verdicts of ${name}: ${file}`),
   ].join('\n')
 }

@@ -12,8 +12,7 @@ import { remainingMacs, sparsity } from '../pruning/sparsity.js'
 import { type OutcomeFile, outcomeFile, type ResultRow, type VerifiedFigures } from '../runs/result.js'
 import { verificationWork } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
-import { requireConsistent } from '../verification/verdict.js'
-import { verify } from '../verification/verify.js'
+import { consistent, verify } from '../verification/verify.js'
 import type { CompressStep } from './compress.js'
 import type { Session } from './session.js'
 import { evaluationWork, verifyWork } from './work.js'
@@ -106,8 +105,7 @@ async function verifyStage(
     )
     before += images * work
   }
-  requireConsistent(found)
-  return found
+  return consistent(network, prepared.data.test, found, { seed, signal: hooks.signal })
 }
 
 const load = async (path: string, device: Device): Promise<Held> => {

@@ -12,6 +12,7 @@ import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
 import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
+import { NO_CLASS } from '../verification/verdict.js'
 import { verify } from '../verification/verify.js'
 
 export interface EvaluateOptions {
@@ -41,6 +42,8 @@ export interface Evaluation {
   n: number
   /** Benign accuracy. */
   accuracy: Proportion
+  /** Images with a logit that is NaN or infinite, which are wrong; not there if there are none. */
+  notFinite?: number
   /** Empirical robust accuracy: right on the image and on the strongest adversarial example found. */
   era?: Proportion
   attack?: Attack
@@ -56,6 +59,7 @@ export interface Outcomes {
   /** Index in the whole data set. */
   indices: Uint32Array
   labels: Uint8Array
+  /** −1 where a logit is NaN or infinite, which is wrong whatever the label. */
   predictions: Int32Array
   /** Cross-entropy. */
   losses: Float32Array
@@ -81,7 +85,7 @@ const schema = strict({
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
- * verifier, VRA is measured too; a proof that the attack contradicts is an error, so that VRA never exceeds ERA at the
+ * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone contradicts it, so that VRA never exceeds ERA at the
  * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
@@ -174,9 +178,11 @@ const summarise = (
   const n = indices.length
   const { predictions, losses, adversarialPredictions, adversarialLosses } = result
   const right = labels.map((label, sample) => (predictions[sample] === label ? 1 : 0))
+  const notFinite = predictions.filter((prediction) => prediction === NO_CLASS).length
   const evaluation: Evaluation = {
     n,
     accuracy: proportion(sum(right), n),
+    ...(notFinite > 0 && { notFinite }),
     perSample: brief({ indices, labels, predictions, losses }),
   }
   if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation

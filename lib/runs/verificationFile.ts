@@ -12,7 +12,7 @@ import { version } from '../base/version.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { type Lock, takeLock } from '../files/lock.js'
 import type { Verifier } from '../verification/index.js'
-import type { ImageVerdict } from '../verification/verdict.js'
+import { type ImageVerdict, verdictNames } from '../verification/verdict.js'
 import { Metrics, type RunEvent, wholeEvents } from './metrics.js'
 
 /** Everything that verdicts depend on. Memory, batch size and device are no part of it. */
@@ -31,7 +31,7 @@ const lineSchema = z.object({
   index: z.int(),
   label: z.int(),
   prediction: z.int(),
-  verdict: z.enum(['verified', 'broken', 'misclassified', 'unknown']),
+  verdict: z.enum(verdictNames),
   method: z.string().nullable(),
   // JSON has no NaN.
   margin: number.transform((value) => value ?? Number.NaN),

@@ -40,7 +40,9 @@ export interface EngineEvaluation {
   changed?: number
   /** With `network`: ‖engine's logits − network's logits‖ / ‖network's logits‖ over all images as they are. */
   logitsError?: number
-  /** The engine's class of each image. */
+  /** Images for which a logit of the engine is NaN or infinite, which are wrong; not there if there are none. */
+  notFinite?: number
+  /** The engine's class of each image; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
 }
 
@@ -109,8 +111,10 @@ export async function evaluateEngine(
     }
     onProgress?.({ samples: end, totalSamples: n })
   }
+  const notFinite = predictions.filter((prediction) => prediction < 0).length
   return {
     n,
+    ...(notFinite > 0 && { notFinite }),
     ...own.result(n, attack !== undefined),
     ...(network && {
       network: reference.result(n, attack !== undefined),

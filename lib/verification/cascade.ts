@@ -3,12 +3,12 @@
  * restarts what it can of the rest. What is left is unknown.
  */
 import { z } from 'zod'
-import type { BoundMethod } from '../../bindings/native.js'
 import { parseAttack } from '../attacks/attack.js'
 import { show } from '../base/numbers.js'
 import { choice, strict } from '../base/schemas.js'
 import { iterationsSchema } from './alphaCrown.js'
-import { type BoundOptions, type BoundVerifier, boundShape } from './verifier.js'
+import { type BoundMethod, type BoundVerifier, methodNames } from './methods.js'
+import { type BoundOptions, boundShape } from './verifier.js'
 
 export interface Cascade extends BoundOptions {
   readonly kind: 'cascade'
@@ -37,10 +37,7 @@ export const cascadeSchema = strict({
   kind: z.literal('cascade'),
   ...boundShape,
   steps: z
-    .array(
-      choice(['interval', 'crownIbp', 'symbolic', 'crown', 'alphaCrown']),
-      'expected a list of verifiers',
-    )
+    .array(choice(methodNames), 'expected a list of verifiers')
     .min(1, 'needs at least one verifier')
     .default(['symbolic', 'crown', 'alphaCrown']),
   iterations: iterationsSchema,

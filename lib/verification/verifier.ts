@@ -1,6 +1,5 @@
 /** What every verifier on bounds must offer, and the options they share. */
 import { z } from 'zod'
-import type { BoundMethod } from '../../bindings/native.js'
 import { byteSize } from '../base/numbers.js'
 
 /** Options of every verifier. */
@@ -11,13 +10,6 @@ export interface BoundOptions {
   readonly intersect: boolean
   /** Bytes that bounds may take at once; also written `'2GB'`. Default 512 MiB. Does not change what is proved. */
   readonly memory: number
-}
-
-/** A way of proving that no image in a box is misclassified: sound bounds of the margins. */
-export interface BoundVerifier extends BoundOptions {
-  readonly kind: BoundMethod
-  /** Of `alphaCrown`: gradient steps for each image. */
-  readonly iterations?: number
 }
 
 /** One kind of verifier: how it is read, told, and what it costs. */

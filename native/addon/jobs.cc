@@ -76,7 +76,10 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
       [=, &addon](const Interrupt& interrupt) {
         return evaluate(*network, *dataset, *plan, interrupt, samples_done(addon, job));
       },
-      [](Napi::Env env, const EvaluateResult& result) {
+      [type = network->type](Napi::Env env, const EvaluateResult& result) {
+        const auto pixels = [&](const at::Tensor& images) {
+          return images.defined() ? to_typed_array(env, flat_copy(images, type)) : env.Null();
+        };
         auto object = Napi::Object::New(env);
         object.Set("predictions", to_typed_array<Napi::Int32Array>(env, result.benign.classes));
         object.Set("losses", to_typed_array<Napi::Float32Array>(env, result.benign.losses));
@@ -86,6 +89,8 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
         object.Set("adversarialLosses",
                    result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses)
                                       : env.Null());
+        object.Set("images", pixels(result.images));
+        object.Set("adversarialImages", pixels(result.adversarial_images));
         object.Set("seconds", result.seconds);
         return object;
       });

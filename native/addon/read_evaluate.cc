@@ -11,6 +11,7 @@ EvaluatePlan read_evaluate_plan(const Reader& request, const Network& network, c
   plan.compute = read_precision(request["precision"], network);
   if (const Reader attack = request["attack"]; !attack.missing()) plan.attack = read_variant<Attack>(attack);
   plan.seed = read_seed(request["seed"]);
+  if (const Reader keep = request["keepImages"]; !keep.missing()) plan.keep_images = keep.flag();
   return plan;
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "evaluation/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -17,7 +18,7 @@ Judged judge(const Network& network, const at::Tensor& images, const at::Tensor&
              at::ScalarType compute) {
   const at::Tensor logits =
       forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
-  return {cross_entropies(logits, labels), logits.argmax(1)};
+  return {cross_entropies(logits, labels), classes_of(logits)};
 }
 
 void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classes) {
@@ -62,6 +63,7 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
   EvaluateResult result;
   if (plan.attack) result.adversarial.emplace();
+  std::vector<at::Tensor> images, examples;
 
   const auto total = static_cast<int64_t>(plan.indices.size());
   for (int64_t begin = 0; begin < total; begin += plan.batch_size) {
@@ -71,13 +73,17 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
     const Batch batch = make_batch(dataset, order.narrow(0, begin, size), std::nullopt, key, network.type);
     const Judged benign = judge(network, batch.images, batch.labels, plan.compute);
     append(result.benign, benign.losses, benign.classes);
+    if (plan.keep_images) images.push_back(batch.images);
     if (plan.attack) {
       const AttackResult found =
           strongest(network, attacked, batch, *plan.attack, key, std::nullopt, interrupt);
       append(*result.adversarial, found.losses, found.classes);
+      if (plan.keep_images) examples.push_back(found.images);
     }
     report(begin + size);
   }
+  if (!images.empty()) result.images = at::cat(images).cpu();
+  if (!examples.empty()) result.adversarial_images = at::cat(examples).cpu();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return result;
 }

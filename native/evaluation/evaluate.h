@@ -17,16 +17,19 @@ struct EvaluatePlan {
   at::ScalarType compute;
   std::optional<Attack> attack;
   uint64_t seed;
+  bool keep_images = false;
 };
 
 struct Predictions {
-  std::vector<int32_t> classes;
+  std::vector<int32_t> classes;  ///< kNoClass where a logit is NaN or infinite
   std::vector<float> losses;  ///< cross-entropy
 };
 
 struct EvaluateResult {
   Predictions benign;
   std::optional<Predictions> adversarial;
+  /// Where they are kept, [n, channels, height, width] on the CPU; undefined where there are none.
+  at::Tensor images, adversarial_images;
   double seconds = 0;
 };
 

@@ -1,8 +1,12 @@
 #include "graph/network.h"
 
 #include <cmath>
+#include <limits>
+#include <stdexcept>
 
 #include "device/philox.h"
+#include "graph/batch_norm.h"
+#include "graph/rounding.h"
 
 namespace coppice {
 namespace {
@@ -46,23 +50,8 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
 Initialisation initialisation(const Operation& operation) {
   return std::visit(
       [](const auto& op) -> Initialisation {
-        if constexpr (op.facts.numbers == Numbers::kWeight)
+        if constexpr (facts_of<decltype(op)>.numbers == Numbers::kWeight)
           return op.init;
-        else
-          return {};
-      },
-      operation);
-}
-
-/// The constants of an operation that has some, as weight and bias.
-NodeWeights constants_of(const Operation& operation, const at::TensorOptions& options) {
-  const auto per_channel = [&](const std::vector<double>& values) {
-    return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(options).view({-1, 1, 1});
-  };
-  return std::visit(
-      [&](const auto& op) -> NodeWeights {
-        if constexpr (op.facts.numbers == Numbers::kConstants)
-          return {per_channel(op.std), per_channel(op.mean), {}, {}, {}};
         else
           return {};
       },
@@ -77,6 +66,54 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
+/// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
+/// them.
+at::Tensor constant(const Node& node, const char* name, const std::vector<double>& numbers,
+                    const at::TensorOptions& options) {
+  const bool is_double = options.dtype() == at::kDouble;
+  const double least = is_double ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min(),
+               most = is_double ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
+  for (const double number : numbers)
+    if (number != 0 && !(std::abs(number) >= least && std::abs(number) <= most))
+      throw std::invalid_argument("node '" + node.name + "' has a " + name + " that is too " +
+                                  (std::abs(number) < least ? "small" : "large") + " for " +
+                                  (is_double ? "float64" : "float32"));
+  return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).to(options).view({-1, 1, 1});
+}
+
+/// The constants of a node that has some, as weight and bias.
+NodeWeights constants_of(const Node& node, const at::TensorOptions& options) {
+  return std::visit(
+      [&](const auto& op) -> NodeWeights {
+        NodeWeights constants;
+        if constexpr (facts_of<decltype(op)>.numbers == Numbers::kConstants) {
+          constants.weight = constant(node, "std", op.std, options);
+          constants.bias = constant(node, "mean", op.mean, options);
+        }
+        return constants;
+      },
+      node.operation);
+}
+
+/// A convolution followed by a batch norm, in float64.
+void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm,
+               at::ScalarType compute) {
+  const at::Tensor weight = conv.weight.to(at::kDouble);
+  folded.weight = weight * norm.scale.view({-1, 1, 1, 1});
+  folded.bias = norm.shift;
+  at::Tensor cancelled = norm.cancelled;
+  if (conv.bias.defined()) {
+    const at::Tensor bias = conv.bias.to(at::kDouble);
+    folded.bias = norm.shift + bias * norm.scale;
+    cancelled = cancelled + bias.abs() * norm.size;
+  }
+  folded.cancelled = (cancelled * cancellation(compute)).to(compute);
+  // What the scale lost in float64, each weight multiplies.
+  folded.least = (weight.abs().amax({1, 2, 3}, true) * least_size(at::kDouble))
+                     .clamp_min(least_size(compute))
+                     .to(compute);
+}
+
 }  // namespace
 
 Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
@@ -89,7 +126,7 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (const TensorInfo& info : graph.tensors)
     if (info.kind == TensorKind::kRunningVariance) view(buffers, info).fill_(1);
 
-  for (const Node& node : graph.nodes) constants.push_back(constants_of(node.operation, options));
+  for (const Node& node : graph.nodes) constants.push_back(constants_of(node, options));
 }
 
 at::Tensor Network::view(const at::Tensor& arena, const TensorInfo& info) const {
@@ -106,7 +143,7 @@ Weights Network::weights() const {
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (facts(node.operation).numbers != Numbers::kConstants)
-      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}};
+      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}, {}};
   }
   return all;
 }
@@ -186,21 +223,8 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
     const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
     if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
         std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
-      const NodeWeights& w = weights[index];
-      const auto inverse = w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
-      const auto scale = w.weight.to(at::kDouble) * inverse;
-      const auto moved = w.mean.to(at::kDouble) * scale;
-      auto shift = w.bias.to(at::kDouble) - moved, cancelled = w.bias.to(at::kDouble).abs() + moved.abs();
-      NodeWeights& conv = folded.weights[renamed[source]];
-      const NodeWeights& original = weights[source];
-      if (original.bias.defined()) {
-        const auto scaled = original.bias.to(at::kDouble) * scale;
-        shift = shift + scaled;
-        cancelled = cancelled + scaled.abs();
-      }
-      conv.cancelled = (cancelled * cancellation(compute)).to(compute);
-      conv.weight = original.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
-      conv.bias = shift;
+      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]),
+                compute);
       renamed[index] = renamed[source];
       continue;
     }

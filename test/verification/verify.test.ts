@@ -66,9 +66,12 @@ const oracle = (asked: string[] = [], known: readonly Truth[] = truths): Engine 
         predictions: predict(indices),
         adversarialPredictions:
           attack && Int32Array.from(indices, (index) => (broken(index) || !truthOf(index).right ? 2 : LABEL)),
+        images: new Float32Array(indices.length),
+        adversarialImages: attack && new Float32Array(indices.length).fill(epsilon),
         seconds: indices.length,
       }
     },
+    isRight: async () => false,
     bound: async ({ kind }, _epsilon, indices) => {
       asked.push(`${kind} ${places(indices)}`)
       return {

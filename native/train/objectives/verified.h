@@ -3,7 +3,7 @@
 // et al., 2020).
 #pragma once
 #include "bounds/interval.h"
-#include "bounds/methods.h"
+#include "bounds/bounds.h"
 #include "train/pass.h"
 
 namespace coppice {
@@ -19,8 +19,8 @@ struct Verified {
 
   template <class Reader>
   static Verified read(const Reader& objective) {
-    const BoundMethod bound = objective["bound"].one_of(kBoundMethods);
-    if (bound == BoundMethod::kAlphaCrown) objective["bound"].refuse("interval, crownIbp, symbolic or crown");
+    const BoundMethod bound = objective["bound"].row_of(kBoundMethods);
+    if (bound.optimised) objective["bound"].refuse("a method that optimises no lines");
     return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, 1'000'000),
             objective["gradient"].one_of(kGradients)};
   }
