@@ -6,7 +6,10 @@
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
 import type { ErrorCode } from '../lib/base/errors.js'
+import type { BoundMethod, TrainableMethod } from './boundMethods.js'
 import type { NetworkSpec } from './spec.js'
+
+export type { BoundMethod } from './boundMethods.js'
 
 /** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}`
@@ -103,7 +106,7 @@ export type NativeVerified = {
   kind: 'verified'
   /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
   epsilon: number
-  bound: 'interval' | 'crownIbp' | 'symbolic' | 'crown'
+  bound: TrainableMethod
   /** How many images of the batch are bounded, drawn with replacement; 0: all of them, each once. */
   images: number
   /** Whether the gradient flows through the denominator of the slope u/(u−l) too. */
@@ -222,8 +225,7 @@ export interface GradientResult {
 }
 
 export interface NativeBounds {
-  /** A row of native/bounds/methods.h: how the bounds are found. */
-  method: string
+  method: BoundMethod
   /** Keep, at every node, the tighter of the method's bounds and interval bounds. */
   intersect: boolean
   /** Half the side of the box, in [0,1] pixels. */
@@ -232,7 +234,7 @@ export interface NativeBounds {
   clip: boolean
   /** Bytes that backward passes may take at once; fewer than one neuron needs is an error. */
   memory: number
-  /** Of `alphaCrown`: gradient steps for each image. */
+  /** Of methods that optimise their bounds: gradient steps for each image. */
   iterations: number
 }
 

@@ -8,6 +8,7 @@
 export { type Diagnosis, diagnose } from '../bindings/doctor.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
+  BoundMethod,
   BuildInfo,
   Device,
   DeviceInfo,
@@ -50,12 +51,20 @@ export {
   type DataOptions,
   type DataSplits,
   Dataset,
+  dataSet,
   fetchCifar10,
+  fetchData,
   type ImageArrays,
   imageSet,
   type LabelledImages,
 } from './data/index.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
+export {
+  adversarialExamples,
+  type EngineEvaluation,
+  type EvaluateEngineOptions,
+  evaluateEngine,
+} from './evaluation/evaluateEngine.js'
 export {
   importTorch,
   readTorchModel,
@@ -63,7 +72,15 @@ export {
   type TorchModelTensor,
 } from './formats/torch/import.js'
 export type { Model } from './models/modelFile.js'
-export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './models/named.js'
+export {
+  allCnn,
+  cifarLarge,
+  type NamedNetworkOptions,
+  type NamedNetworks,
+  networks,
+  vgg16,
+  wideResNet,
+} from './models/named.js'
 export { type CreateOptions, loadNetwork, Network } from './models/network.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
@@ -100,6 +117,7 @@ export {
   type Natural,
   natural,
   type Objective,
+  objective,
   sameObjective,
   type Trades,
   type TradesOptions,
@@ -118,15 +136,11 @@ export type { RunEvent } from './runs/metrics.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export type { OnWarning } from './sparse/cache.js'
 export {
-  adversarialExamples,
   type Candidates,
   type CompileOptions,
   compile,
   type Dtype,
-  type EngineEvaluation,
   type EngineFacts,
-  type EvaluateEngineOptions,
-  evaluateEngine,
   type Instructions,
   type LayerPrediction,
   type Prediction,
@@ -143,7 +157,6 @@ export type { LearningRateSchedule } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
 export { type BoundsOptions, margins, nodeBounds } from './verification/bounds.js'
 export {
-  type BoundMethod,
   type BoundOptions,
   type BoundVerifier,
   type Cascade,

@@ -7,9 +7,11 @@ import { type Attack, changedAttack, describeAttack, parseAttack, pgd } from '..
 import { CoppiceError } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
-import { attackOf, type Evaluation, evaluate, provenEpsilon } from '../evaluation/evaluate.js'
+import { imagesArgument } from '../data/named.js'
+import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
 import { writeJson } from '../files/json.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles } from '../runs/models.js'
 import { describeVerifier, type Verifier } from '../verification/index.js'
@@ -48,7 +50,7 @@ export const evaluateCommand = (): Command =>
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
     .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)
     .option('--images <n>', 'only the first n test images', integerFlag(1))
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
     .option('--threads <n>', 'CPU threads', integerFlag(1))
@@ -107,7 +109,7 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
           } = await evaluate(network, dataset, {
             attack,
             verifier: flags.verifier,
-            epsilon: flags.epsilon ?? provenEpsilon(network.history.objective),
+            epsilon: epsilonToProve({ epsilon: flags.epsilon, objective: network.history.objective, attack }),
             images: flags.images,
             batchSize: flags.batchSize,
             precision: flags.precision,

@@ -7,17 +7,27 @@ import type { Device } from '../../bindings/native.js'
 import { type Attack, attackName, attackWithin, parseAttack } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { formatPixels } from '../base/numbers.js'
+import { listed } from '../base/words.js'
 import type { Dataset } from '../data/index.js'
-import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
+import { imagesArgument } from '../data/named.js'
 import { readJson } from '../files/json.js'
 import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
 import type { OutcomeFile } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { VerificationFile } from '../runs/verificationFile.js'
-import { describeVerifier, type Verifier, verifier } from '../verification/index.js'
+import {
+  describeVerifier,
+  methodLines,
+  optimisedMethods,
+  PAPERS_METHOD,
+  type Verifier,
+  verifier,
+  verifierNames,
+} from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
 import { measuredBy } from '../verification/verdict.js'
 import { agreeing, verify } from '../verification/verify.js'
@@ -53,14 +63,18 @@ export const verifyCommand = (): Command =>
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 2/255', pixelsFlag)
     .option(
       '--verifier <name>',
-      'interval, crownIbp, symbolic (default), crown, alphaCrown, or cascade: from cheap to dear, with attacks',
+      `${listed(verifierNames.map((name) => (name === PAPERS_METHOD ? `${name} (default)` : name)))}: from cheap to dear, with attacks`,
       verifierFlag,
     )
     .option('--images <n>', 'only the first n test images', integerFlag(1))
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--memory <size>', 'memory that bounds may take (default: 512MiB)', bytesFlag)
-    .option('--iterations <n>', 'gradient steps of alphaCrown for each image (default: 20)', integerFlag(1))
+    .option(
+      '--iterations <n>',
+      `gradient steps of ${listed(optimisedMethods)} for each image (default: 20)`,
+      integerFlag(1),
+    )
     .option('--unclipped', 'do not clip the box to [0,1], as in some published figures')
     .option('--intersect', 'keep the tighter of the bounds and interval bounds at every node')
     .option('--attack <name>', 'attack every right image too, such as pgd50x10; of a cascade its last attack')
@@ -74,6 +88,7 @@ export const verifyCommand = (): Command =>
     .option('--seed <n>', "key of the attack's random starts", integerFlag(0), 0)
     .option('-o, --output <file>', 'where the verdicts go, one line an image (default: beside the model)')
     .option('--json', 'print JSON')
+    .addHelpText('after', `\nBounds:\n${methodLines.join('\n')}`)
     .action(async (argument: string, flags: Flags) => {
       const chosen = chooseVerifier(flags)
       if (flags.threads !== undefined) addon().setThreads(flags.threads)
@@ -97,9 +112,9 @@ const chooseVerifier = ({
   intersect,
   attack,
 }: Flags): Verifier => {
-  const kind = named?.kind ?? 'symbolic'
-  if (iterations !== undefined && kind !== 'alphaCrown' && kind !== 'cascade') {
-    throw invalid(`--iterations: is for alphaCrown and cascade, not for ${kind}`)
+  const kind = named?.kind ?? PAPERS_METHOD
+  if (iterations !== undefined && kind !== 'cascade' && !optimisedMethods.includes(kind)) {
+    throw invalid(`--iterations: is for ${[...optimisedMethods, 'cascade'].join(' and ')}, not for ${kind}`)
   }
   if (attack !== undefined && attack !== 'none') parseAttack(attack)
   return verifier({
@@ -114,7 +129,7 @@ const chooseVerifier = ({
 }
 
 const chooseEpsilon = ({ history }: Network, { epsilon }: Flags): number => {
-  const known = epsilon ?? provenEpsilon(history.objective) ?? attackOf(history.objective)?.epsilon
+  const known = epsilonToProve({ epsilon, objective: history.objective })
   if (known !== undefined) return known
   throw invalid('--epsilon: give the distance to verify, such as 2/255; the network was not trained for any')
 }

@@ -10,7 +10,7 @@ import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { remainingMacs, sparsity } from '../pruning/sparsity.js'
 import { type OutcomeFile, outcomeFile, type ResultRow, type VerifiedFigures } from '../runs/result.js'
-import { verificationWork } from '../verification/index.js'
+import { PAPERS_METHOD, verificationWork } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
 import { consistent, verify } from '../verification/verify.js'
 import type { CompressStep } from './compress.js'
@@ -125,7 +125,7 @@ const describeRow = async (
   const mask = await settle(() => network.handle.read('mask'))
   const { prunable, macs } = describeNetwork(spec)
   const zero = sparsity(mask, layout)
-  const paper = proofs.find(({ verifier }) => verifier.kind === 'symbolic')
+  const paper = proofs.find(({ verifier }) => verifier.kind === PAPERS_METHOD)
   return {
     name,
     branch,

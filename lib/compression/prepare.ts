@@ -3,13 +3,12 @@
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import { invalid } from '../base/errors.js'
-import type { DataSplits } from '../data/index.js'
+import { type DataSplits, loadData } from '../data/load.js'
 import { fileHash } from '../files/files.js'
 import { readModel } from '../models/modelFile.js'
 import { Network } from '../models/network.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { pruneMask } from '../pruning/mask.js'
-import { loadData } from '../recipes/data.js'
 import type { Recipe } from '../recipes/recipe.js'
 import {
   branchesOf,
@@ -46,8 +45,8 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     data.test.dispose()
   }
   try {
-    const { shape, classes } = data.train
-    const surroundings = { shape, classes, testImages: data.test.length, ...(model && { model }) }
+    const { shape, classes, normalize } = data.train
+    const surroundings = { shape, classes, normalize, testImages: data.test.length, ...(model && { model }) }
     const spec = await resolveNetwork(recipe, surroundings)
     const resolved = resolveRecipe(recipe, spec, surroundings)
     const fingerprints = {

@@ -5,10 +5,13 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { unzipSync } from 'fflate'
-import { CoppiceError } from '../base/errors.js'
+import { z } from 'zod'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { strict } from '../base/schemas.js'
 import { crc32 } from '../files/crc32.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type LabelledImages, labelledImages } from './images.js'
+import { counts, type DataSetKind, path } from './set.js'
 
 interface NpyArray {
   data:
@@ -71,6 +74,41 @@ export async function readNpz(file: string): Promise<LabelledImages> {
     labels: labels.data,
     shape,
   })
+}
+
+const schema = strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts })
+
+export const npzSet: DataSetKind<typeof schema> = {
+  title: '.npz',
+  argument: 'train.npz,test.npz',
+  schema,
+  paths: ['trainFile', 'testFile'],
+  named: (argument) => {
+    const [trainFile, testFile, ...more] = argument.split(',')
+    if (!trainFile?.endsWith('.npz')) return undefined
+    if (testFile?.endsWith('.npz') && more.length === 0) return { trainFile, testFile }
+    throw invalid(
+      `--data ${argument}: name two files, one to train on and one to test on: train.npz,test.npz`,
+    )
+  },
+  load: async ({ trainFile, testFile }) => {
+    const images = { train: await readNpz(trainFile), test: await readNpz(testFile) }
+    requireAlike(images.train, images.test)
+    return images
+  },
+}
+
+const requireAlike = (train: LabelledImages, test: LabelledImages): void => {
+  if (train.shape.join() !== test.shape.join()) {
+    throw invalid(
+      `data.testFile: its images are ${test.shape.join('×')}, the training images ${train.shape.join('×')}`,
+    )
+  }
+  if (test.classes > train.classes) {
+    throw invalid(
+      `data.testFile: has labels up to ${test.classes - 1}, the training set only ${train.classes} classes`,
+    )
+  }
 }
 
 /** The CRC-32 of each entry as the archive's central directory states it; fflate does not compare them. */

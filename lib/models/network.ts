@@ -11,6 +11,7 @@ import type {
   TensorLayout,
 } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { sameData } from '../base/json.js'
 import { networkSpec } from '../networks/index.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
@@ -192,11 +193,9 @@ const refused = (error: unknown): error is CoppiceError =>
 
 /** Throws where two specs differ in anything but their name. */
 export const requireSameNetwork = (expected: NetworkSpec, received: NetworkSpec): void => {
-  const body = ({ input, nodes }: NetworkSpec) => JSON.stringify({ input, nodes })
-  if (expected === received || body(expected) === body(received)) return
-  const place = expected.nodes.findIndex(
-    (node, index) => JSON.stringify(node) !== JSON.stringify(received.nodes[index]),
-  )
+  const body = ({ input, nodes }: NetworkSpec) => ({ input, nodes })
+  if (expected === received || sameData(body(expected), body(received))) return
+  const place = expected.nodes.findIndex((node, index) => !sameData(node, received.nodes[index] ?? null))
   const node = expected.nodes[place]?.name ?? received.nodes[expected.nodes.length]?.name ?? 'input'
   throw invalid(
     `these are weights of another network: "${received.name}" where "${expected.name}" is expected; ` +

@@ -2,9 +2,10 @@
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
 import { didYouMean, show } from '../base/numbers.js'
-import { integer, parse, strict, variants } from '../base/schemas.js'
+import { integer, parse, strict, variantsOf } from '../base/schemas.js'
+import { factsOf } from './operations.js'
 import { nodeShapes } from './shapes.js'
-import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
+import { IMAGE, type NetworkSpec, type NodeSpec, type OperationName } from './spec.js'
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 
@@ -29,14 +30,14 @@ const base = {
 }
 const pool = { ...base, kernel: size, stride: size.optional() }
 
-const node = variants('op', [
-  strict({
+const operationSchemas = {
+  normalize: strict({
     ...base,
     op: z.literal('normalize'),
     mean: z.array(finite, 'expected a list of numbers'),
     std: z.array(positive, 'expected a list of numbers'),
   }),
-  strict({
+  conv2d: strict({
     ...base,
     op: z.literal('conv2d'),
     channels: size,
@@ -46,25 +47,27 @@ const node = variants('op', [
     bias: z.boolean('expected true or false').default(true),
     init: initialisation.default('kaimingFanOut'),
   }),
-  strict({
+  batchNorm2d: strict({
     ...base,
     op: z.literal('batchNorm2d'),
     epsilon: positive.default(1e-5),
     momentum: positive.max(1, 'must be at most 1').default(0.1),
   }),
-  strict({ ...base, op: z.literal('relu') }),
-  strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
-  strict({ ...base, op: z.literal('averagePool2d'), ...pool }),
-  strict({ ...base, op: z.literal('flatten') }),
-  strict({
+  relu: strict({ ...base, op: z.literal('relu') }),
+  maxPool2d: strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
+  averagePool2d: strict({ ...base, op: z.literal('averagePool2d'), ...pool }),
+  flatten: strict({ ...base, op: z.literal('flatten') }),
+  linear: strict({
     ...base,
     op: z.literal('linear'),
     features: size,
     bias: z.boolean('expected true or false').default(true),
     init: initialisation.default('torch'),
   }),
-  strict({ ...base, op: z.literal('add') }),
-])
+  add: strict({ ...base, op: z.literal('add') }),
+} satisfies Record<OperationName, z.ZodType>
+
+const node = variantsOf('op', operationSchemas)
 
 const network = strict({
   name: z.string('expected a name').min(1, 'must not be empty'),
@@ -109,7 +112,7 @@ const checkGraph = (spec: NetworkSpec): void => {
   for (const { name, op, inputs } of spec.nodes) {
     if (known.has(name))
       throw invalid(`network "${spec.name}": two nodes are called "${name}"; names must be unique`)
-    const arity = op === 'add' ? 2 : 1
+    const arity = factsOf({ op }).inputs
     if (inputs.length !== arity) {
       throw invalid(
         `node "${name}": ${op} reads ${arity} input${arity === 1 ? '' : 's'}, but ${inputs.length} are given`,

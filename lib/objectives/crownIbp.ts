@@ -4,6 +4,7 @@
  * (Zhang et al., "Towards Stable and Efficient Training of Verifiably Robust Neural Networks", 2020)
  */
 import { z } from 'zod'
+import { boundMethods } from '../../bindings/boundMethods.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
@@ -19,8 +20,9 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
   schema,
   describe: ({ epsilon, kappa }) => `crownIbp eps ${formatPixels(epsilon)}, kappa ${kappa}`,
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'crownIbp', images: 0, gradient: 'full' }),
-  // With its gradient three times that: an interval pass costs two forward passes, the backward pass one for each of nine margins.
-  work: () => 36,
+  // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes, the backward
+  // pass one for each of nine margins.
+  work: () => 3 + boundMethods.crownIbp.training,
   ramp: 1 / 2,
   weights: kappaWeights,
 }

@@ -1,6 +1,8 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
+import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
-import { shorthand, table } from '../base/schemas.js'
+import { sameData } from '../base/json.js'
+import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
 import { ibpKind } from './ibp.js'
@@ -26,21 +28,28 @@ const kinds = {
   mixTrain: mixTrainKind,
   ibp: ibpKind,
   crownIbp: crownIbpKind,
-}
+} as const
 
+/** What loss a batch has: one of the kinds, told apart by `kind`. */
 export type Objective = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
 
 /** The kinds by name. */
 export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
-export const objectiveSchema = shorthand(table(kinds))
+export const objectiveSchema: z.ZodType<Objective> = shorthand(table(kinds))
+
+/**
+ * An objective of any kind, by name or with options: `objective({ kind: 'trades', beta: 1 })`.
+ *
+ * @throws CoppiceError for an unknown kind or option, or a value out of its limits.
+ */
+export const objective = (
+  choice: Objective['kind'] | ({ readonly kind: Objective['kind'] } & object),
+): Objective => Object.freeze(parse(objectiveSchema, choice, 'objective'))
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
-export const sameObjective = (a: Objective, b: Objective): boolean => {
-  const [left, right] = [Object.entries(a), new Map<string, unknown>(Object.entries(b))]
-  return left.length === right.size && left.every(([key, value]) => right.get(key) === value)
-}
+export const sameObjective = (a: Objective, b: Objective): boolean => sameData(a, b)
 
 /** One line for people: `adversarial PGD-10, eps 8/255, step 2/255`. */
 export const describeObjective = (objective: Objective): string => kindOf(objective).describe(objective)

@@ -6,6 +6,7 @@
  * by 2.5 at a time from 0.1 to at most 50 once ε is full. `convex` is (1−α)·CE + α·RCE on every batch.
  */
 import { z } from 'zod'
+import { boundMethods, trainableMethods } from '../../bindings/boundMethods.js'
 import type { NativeVerified } from '../../bindings/native.js'
 import { hash32 } from '../base/hash.js'
 import { formatPixels, fraction, fractionBetween } from '../base/numbers.js'
@@ -50,7 +51,7 @@ const schema = strict({
   epsilon: boundedEpsilon,
   k: integer(1).default(10),
   alpha: fractionBetween(0, 1).default(0.7),
-  bound: choice(['symbolic', 'interval', 'crownIbp', 'crown']).default('symbolic'),
+  bound: choice(trainableMethods).default('symbolic'),
   mix: choice(['coin', 'convex']).default('coin'),
   gradient: choice(['full', 'detached']).default('full'),
   weight: positive(0.1),
@@ -80,8 +81,6 @@ const weights = (objective: MixTrain, step: PhaseStep): LossWeights => {
   return { clean: 1, robust: isHeads(alpha, step) ? dynamicWeight(objective, step.afterRamp) : 0 }
 }
 
-/** Bounding one image with its gradient, in forward passes: on cifarLarge early in training; less as neurons settle. */
-const BOUND_WORK = { interval: 6, crownIbp: 33, symbolic: 1400, crown: 2800 }
 /** The work of an objective does not know the batch it is to be spread over; this is the default size. */
 const BATCH = 128
 
@@ -91,7 +90,8 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
     `mixTrain ${bound}, eps ${formatPixels(epsilon)}, k ${k}, alpha ${alpha}` +
     `${mix === 'coin' ? '' : `, ${mix}`}${gradient === 'full' ? '' : `, ${gradient} slopes`}`,
   native: ({ epsilon, bound, k, gradient }) => ({ kind: 'verified', epsilon, bound, images: k, gradient }),
-  work: ({ k, alpha, mix, bound }) => 3 + ((mix === 'coin' ? alpha : 1) * k * BOUND_WORK[bound]) / BATCH,
+  work: ({ k, alpha, mix, bound }) =>
+    3 + ((mix === 'coin' ? alpha : 1) * k * boundMethods[bound].training) / BATCH,
   ramp: 1 / 3,
   weights,
 }

@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Attack } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
+import { canonicalJson, sameData } from '../base/json.js'
 import { formatPixels } from '../base/numbers.js'
 import { version } from '../base/version.js'
 import { fileError, makeFolder } from '../files/files.js'
@@ -115,7 +116,7 @@ const requireSame = async (path: string, header: VerificationHeader): Promise<bo
 
 /** What differs between two verifications, in words. */
 const differenceOf = (there: VerificationHeader, here: VerificationHeader): string | undefined => {
-  const differs = (key: keyof VerificationHeader) => canonical(there[key]) !== canonical(here[key])
+  const differs = (key: keyof VerificationHeader) => !sameData(there[key], here[key])
   if (there.network?.fingerprint !== here.network.fingerprint) {
     return `of a network with other weights ("${there.network?.name}")`
   }
@@ -123,16 +124,10 @@ const differenceOf = (there: VerificationHeader, here: VerificationHeader): stri
   if (differs('epsilon'))
     return `eps is ${formatPixels(there.epsilon)} there, ${formatPixels(here.epsilon)} here`
   for (const key of ['verifier', 'attack', 'seed'] as const) {
-    if (differs(key)) return `${key} is ${canonical(there[key])} there, ${canonical(here[key])} here`
+    if (differs(key)) return `${key} is ${canonicalJson(there[key])} there, ${canonicalJson(here[key])} here`
   }
   return undefined
 }
-
-/** As it reads after a round through the file, keys in order. */
-const canonical = (value: unknown): string =>
-  typeof value === 'object' && value !== null
-    ? JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))))
-    : JSON.stringify(value)
 
 const verdictsIn = (path: string, events: readonly RunEvent[]): ImageVerdict[] =>
   events

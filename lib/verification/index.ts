@@ -1,23 +1,29 @@
 /** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
 import type { z } from 'zod'
+import { boundMethodNames, factsOfMethod } from '../../bindings/boundMethods.js'
 import type { Device } from '../../bindings/native.js'
-import { parse, shorthand, table } from '../base/schemas.js'
+import { parse, shorthand, variantsOf } from '../base/schemas.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
-import { type BoundVerifier, methodNames, methods } from './methods.js'
+import { type BoundVerifier, isOptimised, methodSchemas, methodWork } from './methods.js'
 
 export type { Cascade } from './cascade.js'
-export type { BoundMethod, BoundVerifier } from './methods.js'
-export type { BoundOptions } from './verifier.js'
+export {
+  type BoundOptions,
+  type BoundVerifier,
+  methodLines,
+  optimisedMethods,
+  PAPERS_METHOD,
+} from './methods.js'
 
 /** How a network is verified: by one method of bounds, or by a cascade of them with attacks. */
 export type Verifier = BoundVerifier | Cascade
 
 /** Known verifiers, from cheap to dear, the cascade last. */
-export const verifierNames: readonly Verifier['kind'][] = [...methodNames, 'cascade']
+export const verifierNames: readonly Verifier['kind'][] = [...boundMethodNames, 'cascade']
 
 /** Schema of a verifier: `symbolic`, or `{ kind: alphaCrown, iterations: 50 }`. */
 export const verifierSchema: z.ZodType<Verifier> = shorthand(
-  table({ ...methods, cascade: { schema: cascadeSchema } }),
+  variantsOf('kind', { ...methodSchemas, cascade: cascadeSchema }),
 )
 
 /** Any options of any verifier, and its `kind`. */
@@ -40,7 +46,7 @@ export const verifier = (choice: Verifier['kind'] | VerifierOptions): Verifier =
 export const describeVerifier = (chosen: Verifier): string =>
   [
     chosen.kind === 'cascade' ? `cascade (${chosen.steps.join(' → ')})` : chosen.kind,
-    ...(stepsOf(chosen).some(({ kind }) => kind === 'alphaCrown') ? [`${chosen.iterations} iterations`] : []),
+    ...(stepsOf(chosen).some(({ kind }) => isOptimised(kind)) ? [`${chosen.iterations} iterations`] : []),
     ...(chosen.intersect ? ['intersected with interval bounds'] : []),
     ...(chosen.clip ? [] : ['box not clipped to [0,1]']),
   ].join(', ')
@@ -51,8 +57,8 @@ export const stepsOf = (chosen: Verifier): BoundVerifier[] =>
 
 /** Estimated cost of verifying one image, in forward passes. */
 export const verificationWork = (chosen: Verifier): number =>
-  stepsOf(chosen).reduce((sum, step) => sum + methods[step.kind].work(step), 0)
+  stepsOf(chosen).reduce((sum, step) => sum + methodWork(step), 0)
 
 /** Images that are verified at once unless the user says otherwise; a GPU takes and needs more. */
 export const defaultBatchSize = (chosen: Verifier, device: Device): number =>
-  (device === 'cpu' ? 1 : 16) * Math.min(...stepsOf(chosen).map(({ kind }) => methods[kind].batchSize))
+  (device === 'cpu' ? 1 : 16) * Math.min(...stepsOf(chosen).map(({ kind }) => factsOfMethod(kind).batchSize))

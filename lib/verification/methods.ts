@@ -1,34 +1,61 @@
-/** The methods of bounds, from cheap to dear. */
-import { alphaCrownKind } from './alphaCrown.js'
-import { crownKind } from './crown.js'
-import { crownIbpKind } from './crownIbp.js'
-import { intervalKind } from './interval.js'
-import { symbolicKind } from './symbolic.js'
-import type { BoundOptions } from './verifier.js'
+/** Verifiers by bounds of one method: how they are read, made of the table of methods. */
+import { z } from 'zod'
+import { type BoundMethod, boundMethodNames, factsOfMethod } from '../../bindings/boundMethods.js'
+import { byteSize } from '../base/numbers.js'
+import { integer, strict } from '../base/schemas.js'
 
-/** A verifier on bounds is a file of its own and a line here, and its method a row in native/bounds/methods.h. */
-export const methods = {
-  interval: intervalKind,
-  crownIbp: crownIbpKind,
-  symbolic: symbolicKind,
-  crown: crownKind,
-  alphaCrown: alphaCrownKind,
-} as const
-
-/**
- * Bounds of the network on the box around an image. `interval`: interval bound propagation (Gowal et al., 2018).
- * `crownIbp`: interval bounds inside, one backward pass for the margins (Zhang et al., 2020). The others bound every
- * layer by a backward pass: `symbolic` with both slopes u/(u−l) (Wang et al., 2018; equal to Fast-Lin, DeepZ and
- * Wong–Kolter), `crown` with the lower slope 0 or 1, whichever is tighter (Zhang et al., 2018), `alphaCrown` with the
- * lower slopes of the margins' pass optimised for each image (Xu et al., 2021).
- */
-export type BoundMethod = keyof typeof methods
-
-export const methodNames = Object.keys(methods) as [BoundMethod, ...BoundMethod[]]
+/** Options of every verifier. */
+export interface BoundOptions {
+  /** Whether the box around the image is clipped to [0,1], as images are. Default true. */
+  readonly clip: boolean
+  /** Keep the tighter of the method's bounds and interval bounds at every node. Default false: the method alone. */
+  readonly intersect: boolean
+  /** Bytes that bounds may take at once; also written `'2GB'`. Default 512 MiB. Does not change what is proved. */
+  readonly memory: number
+}
 
 /** A way of proving that no image in a box is misclassified: sound bounds of the margins. */
 export interface BoundVerifier extends BoundOptions {
   readonly kind: BoundMethod
-  /** Of methods that optimise lines (`alphaCrown`): gradient steps for each image. */
+  /** Of methods that optimise their bounds, such as `alphaCrown`: gradient steps for each image. */
   readonly iterations?: number
 }
+
+/** The paper's method: what a verifier is unless another is named, and what the column VRA means. */
+export const PAPERS_METHOD = 'symbolic' satisfies BoundMethod
+
+/** Schemas of `BoundOptions`. */
+export const boundShape = {
+  clip: z.boolean('expected true or false').default(true),
+  intersect: z.boolean('expected true or false').default(false),
+  memory: byteSize.default(512 * 2 ** 20),
+}
+
+/** Whether a method takes gradient steps for each image. */
+export const isOptimised = (method: BoundMethod): boolean => factsOfMethod(method).iterations !== undefined
+
+/** The methods that do. */
+export const optimisedMethods = boundMethodNames.filter(isOptimised)
+
+/** Schema of the number of gradient steps. */
+export const iterationsSchema = (steps: number) => integer(1).default(steps)
+
+/** Schemas of the verifiers by bounds, by name. */
+export const methodSchemas = Object.fromEntries(
+  boundMethodNames.map((name) => {
+    const { iterations } = factsOfMethod(name)
+    const own = iterations === undefined ? {} : { iterations: iterationsSchema(iterations.default) }
+    return [name, strict({ kind: z.literal(name), ...boundShape, ...own })]
+  }),
+) as unknown as Readonly<Record<BoundMethod, z.ZodType<BoundVerifier> & z.core.$ZodTypeDiscriminable>>
+
+/** Estimated cost of verifying one image, in forward passes. */
+export const methodWork = ({ kind, iterations: steps = 0 }: BoundVerifier): number => {
+  const { work, iterations } = factsOfMethod(kind)
+  return work + steps * (iterations?.work ?? 0)
+}
+
+/** The methods and what they are, a line each, for help texts. */
+export const methodLines: readonly string[] = boundMethodNames.map(
+  (name) => `  ${name.padEnd(12)}${factsOfMethod(name).about}`,
+)

@@ -9,7 +9,14 @@ import type { Network } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
 import { heldAgainst, heldTogether } from './contradiction.js'
 import { type Engine, nativeEngine } from './engine.js'
-import { defaultBatchSize, stepsOf, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
+import {
+  defaultBatchSize,
+  PAPERS_METHOD,
+  stepsOf,
+  type Verifier,
+  type VerifierOptions,
+  verifierSchema,
+} from './index.js'
 import { summarise, type Verification } from './summary.js'
 import {
   type ImageVerdict,
@@ -47,7 +54,7 @@ export interface VerifyOptions {
 }
 
 const schema = strict({
-  verifier: verifierSchema.prefault('symbolic'),
+  verifier: verifierSchema.prefault(PAPERS_METHOD),
   epsilon: fractionBetween(0, 1),
   images: integer(1).optional(),
   attack: attackSchema.optional(),

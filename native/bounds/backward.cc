@@ -129,8 +129,7 @@ class Pass {
       there = std::move(of);
       return;
     }
-    // A sum of two is rounded by no more than its value, which the next step counts; a sum of three may
-    // cancel.
+    // A sum of two is rounded by no more than its value, which the next step counts; one of three may cancel.
     if (network_.sound && ++deliveries_[node + 1] > 1)
       add_error(weigh(*there, rows_, sizes_before(node)), kFewTerms, there->values.scalar_type());
     const Window both = merged(there->window, of.window, map);
@@ -346,7 +345,7 @@ class Pass {
   const Rows rows_;
   const Until until_;
   const int64_t spare_;          ///< terms for long chains of nodes
-  std::vector<int> deliveries_;  ///< how often coefficients for a node were added up, the image first
+  std::vector<int> deliveries_;  ///< how often coefficients of a node were added up, the image first
   int target_ = -1;
   std::vector<std::optional<Coefficients>> waiting_;
   std::optional<Coefficients> image_;

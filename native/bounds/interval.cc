@@ -86,9 +86,9 @@ Range weighted(const Node& node, const NodeWeights& w, const Range& in, bool sou
   const at::Tensor largest =
       both.narrow(0, images, images) + (middle.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
   if (magnitudes) *magnitudes = largest;
-  return around(
-      middle,
-      poisoned(both.narrow(0, 0, images) + largest * rounding(terms_of(w), size.scalar_type()), middle));
+  // What products lose that are too small is far less than what the least magnitude of the bias stands for.
+  const at::Tensor error = largest * rounding(terms_of(w), size.scalar_type());
+  return around(middle, poisoned(both.narrow(0, 0, images) + error, middle));
 }
 
 /// x·scale + shift for each channel; `cancelled` in the shift.

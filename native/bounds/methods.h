@@ -1,4 +1,5 @@
-// The methods of bounds: a row of facts each. A method that combines them anew is a row here.
+// The methods of bounds: a row of facts each. A method that combines them anew is a row here and one in
+// bindings/boundMethods.ts, which says what it costs.
 #pragma once
 #include "bounds/relaxation.h"
 #include "graph/operation.h"

@@ -14,8 +14,8 @@ enum class LowerSlope {
 /// Whether a ReLU with this input is neither always on nor always off. What is NaN may be either.
 at::Tensor crosses_zero(const Range& in);
 
-/// Lines around ReLUs. `sound` makes them hold for the slopes as rounded, and for inputs that leave their range
-/// by what denormal numbers lose. `detach` lets no gradient through
+/// Lines around ReLUs. `sound` makes them hold for the slopes as rounded, and for inputs that leave their
+/// range by what denormal numbers lose. `detach` lets no gradient through
 /// the denominator of the chord's slope.
 Lines relu_lines(const Range& in, LowerSlope slope, bool sound, bool detach);
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CoppiceError } from '../../lib/base/errors.js'
 import { networkSpec } from '../../lib/networks/index.js'
+import { CIFAR10_NORMALIZATION } from '../../lib/networks/options.js'
 import { mixTrain } from '../../lib/objectives/index.js'
 import { parseRecipe } from '../../lib/recipes/recipe.js'
 import { readRecipeFile, setValue } from '../../lib/recipes/recipeFile.js'
@@ -10,7 +11,12 @@ import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib
 import { temporaryFolder } from '../helpers.js'
 
 const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 } }
-const surroundings = { shape: [3, 32, 32], classes: 10, testImages: 1000 } as const
+const surroundings = {
+  shape: [3, 32, 32],
+  classes: 10,
+  testImages: 1000,
+  normalize: CIFAR10_NORMALIZATION,
+} as const
 const resolve = (recipe: unknown) =>
   resolveRecipe(parseRecipe(recipe), networkSpec('cifarLarge'), { ...surroundings, shape: [3, 32, 32] })
 
@@ -235,12 +241,27 @@ describe('resolveNetwork', () => {
       shape: [3, 32, 32],
       classes: 10,
       testImages: 10,
+      normalize: CIFAR10_NORMALIZATION,
       ...changes,
     })
 
   it('fits a named network to the images and classes of the data', async () => {
-    const spec = await network({ name: 'cifarLarge', scale: 0.25 }, { shape: [1, 16, 16], classes: 3 })
+    const spec = await network(
+      { name: 'cifarLarge', scale: 0.25 },
+      { shape: [1, 16, 16], classes: 3, normalize: false },
+    )
     expect(spec.input).toEqual([1, 16, 16])
+  })
+
+  it('normalises by the mean and deviation of the data unless the recipe says otherwise', async () => {
+    const first = async (value: object, normalize: unknown) =>
+      (await network({ name: 'cifarLarge', ...value }, { normalize })).nodes[0]
+    const own = { mean: [0.1, 0.2, 0.3], std: [1, 2, 3] }
+    const other = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] }
+    expect(await first({}, own)).toMatchObject({ op: 'normalize', ...own })
+    expect(await first({}, false)).toMatchObject({ op: 'conv2d' })
+    expect(await first({ normalize: other }, own)).toMatchObject({ op: 'normalize', ...other })
+    expect(await first({ normalize: false }, own)).toMatchObject({ op: 'conv2d' })
   })
 
   it('refuses a spec whose shapes do not fit, naming the node', async () => {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { addon } from '../../bindings/load.js'
-import type { TrainRequest } from '../../bindings/native.js'
+import type { BoundMethod, TrainRequest } from '../../bindings/native.js'
 import { compress } from '../../lib/compression/compress.js'
 import type { Dataset } from '../../lib/data/dataset.js'
 import { Network } from '../../lib/models/network.js'
@@ -16,7 +16,6 @@ import {
 } from '../../lib/objectives/index.js'
 import { adam, sgd } from '../../lib/training/optimiser.js'
 import { type TrainOptions, train } from '../../lib/training/train.js'
-import type { BoundMethod } from '../../lib/verification/methods.js'
 import { tinyImages, tinySpec } from '../helpers.js'
 import { trainInterrupted } from './interrupted.js'
 

@@ -2,8 +2,8 @@
 // the step: MixTrain (Wang et al., 2018), interval bound propagation (Gowal et al., 2018), CROWN-IBP (Zhang
 // et al., 2020).
 #pragma once
-#include "bounds/interval.h"
 #include "bounds/bounds.h"
+#include "bounds/interval.h"
 #include "train/pass.h"
 
 namespace coppice {

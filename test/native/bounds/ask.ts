@@ -1,7 +1,6 @@
 /** Bounds and margins from the native side, with what tests seldom change filled in. */
 import { addon } from '../../../bindings/load.js'
-import type { NativeBounds, NativeNetwork } from '../../../bindings/native.js'
-import type { BoundMethod } from '../../../lib/verification/methods.js'
+import type { BoundMethod, NativeBounds, NativeNetwork } from '../../../bindings/native.js'
 import { inType } from './plain.js'
 import type { Box } from './randomNetworks.js'
 

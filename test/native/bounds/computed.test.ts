@@ -1,10 +1,9 @@
 /** Bounds do not depend on how they are computed: arithmetic, windows, memory, batches, threads; and what is refused. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { addon } from '../../../bindings/load.js'
-import type { NativeNetwork } from '../../../bindings/native.js'
+import type { BoundMethod, NativeNetwork } from '../../../bindings/native.js'
 import type { NodeInput } from '../../../lib/networks/parse.js'
 import type { ImageShape } from '../../../lib/networks/spec.js'
-import type { BoundMethod } from '../../../lib/verification/methods.js'
 import { allMethods, boundsOf, type Changes, marginsOf, nodeMethods } from './ask.js'
 import { apart, rangesApart } from './compare.js'
 import { named, onNativeSide, type PlainNetwork } from './plain.js'

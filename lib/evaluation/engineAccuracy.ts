@@ -1,13 +1,13 @@
 /** What reduced precision and other kernels cost: accuracy of an engine compiled as for timing, beside its network's. */
 
-import type { Attack } from '../../attacks/attack.js'
-import type { Proportion } from '../../base/wilson.js'
-import type { Dataset } from '../../data/dataset.js'
-import { loadNetwork } from '../../models/network.js'
-import { compile } from '../compile.js'
-import { largest } from '../engine.js'
-import { evaluateEngine } from '../evaluate.js'
-import type { Dtype } from '../options.js'
+import type { Attack } from '../attacks/attack.js'
+import type { Proportion } from '../base/wilson.js'
+import type { Dataset } from '../data/dataset.js'
+import { loadNetwork } from '../models/network.js'
+import { compile } from '../sparse/compile.js'
+import { largest } from '../sparse/engine.js'
+import type { Dtype } from '../sparse/options.js'
+import { evaluateEngine } from './evaluateEngine.js'
 
 export interface AccuracyRow {
   model: string

@@ -7,10 +7,10 @@ import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { integer, parse, strict } from '../base/schemas.js'
-import { type Proportion, proportion } from '../base/wilson.js'
 import type { Dataset } from '../data/dataset.js'
 import { defaultPrecision, type Network } from '../models/network.js'
-import { largest, type SparseEngine } from './engine.js'
+import { largest, type SparseEngine } from '../sparse/engine.js'
+import { type Accuracies, countOf, tally } from './tally.js'
 
 export interface EvaluateEngineOptions {
   /** The network that the engine was compiled from, in full precision: adversarial examples are crafted against it. */
@@ -27,15 +27,12 @@ export interface EvaluateEngineOptions {
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
 }
 
-export interface EngineEvaluation {
+/** Adversarial examples are those crafted against the full-precision network. */
+export interface EngineEvaluation extends Accuracies {
   /** Images evaluated. */
   n: number
-  /** Benign accuracy. */
-  accuracy: Proportion
-  /** Right on the image and on the adversarial example crafted against the full-precision network. */
-  era?: Proportion
   /** The same of the network itself, on the same examples. */
-  network?: { accuracy: Proportion; era?: Proportion }
+  network?: Accuracies
   /** With `network`: images that it and the engine classify differently, as they are. */
   changed?: number
   /** With `network`: ‖engine's logits − network's logits‖ / ‖network's logits‖ over all images as they are. */
@@ -68,35 +65,28 @@ export async function evaluateEngine(
   const { network, signal, onProgress, ...rest } = options
   const settings = parse(schema, rest, 'evaluateEngine')
   const { attack, seed } = settings
-  const n = settings.images ?? dataset.length
-  if (n > dataset.length) {
-    throw invalid(
-      `evaluateEngine.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`,
-    )
-  }
+  const n = countOf('evaluateEngine', settings.images, dataset)
   if (attack !== undefined && network === undefined) {
     throw invalid('evaluateEngine.network: an attack needs the network that the engine was compiled from')
   }
   requireShape(engine, dataset)
   const { batch, classes } = engine.facts
   const batchSize = settings.batchSize ?? batch * Math.max(1, Math.floor(250 / batch))
-  const own = tallies()
-  const reference = tallies()
-  const predictions = new Int32Array(n)
+  const own = { predictions: new Int32Array(n), adversarial: new Int32Array(n) }
+  const reference = { predictions: new Int32Array(n), adversarial: new Int32Array(n) }
   let [changed, difference, norm] = [0, 0, 0]
-  const labels = dataset.labels
+  const labels = dataset.labels.subarray(0, n)
   for (let start = 0; start < n; start += batchSize) {
     const end = Math.min(n, start + batchSize)
     const images = dataset.pixels(start, end)
     const expected = labels.subarray(start, end)
     const logits = await engine.run(images, { signal })
     const classified = largest(logits, classes)
-    predictions.set(classified, start)
-    const right = own.benign(classified, expected)
+    own.predictions.set(classified, start)
     if (network !== undefined) {
       const exact = await logitsOf(network, images, signal)
       const exactly = largest(exact, classes)
-      const exactlyRight = reference.benign(exactly, expected)
+      reference.predictions.set(exactly, start)
       exact.forEach((logit, index) => {
         difference += (logit - (logits[index] ?? Number.NaN)) ** 2
         norm += logit ** 2
@@ -105,23 +95,23 @@ export async function evaluateEngine(
       if (attack !== undefined) {
         const place = { attack, seed: hash32(seed, start), signal }
         const found = await adversarialExamples(network, images, expected, place)
-        own.robust(await engine.predict(found.images, { signal }), expected, right)
-        reference.robust(found.predictions, expected, exactlyRight)
+        own.adversarial.set(await engine.predict(found.images, { signal }), start)
+        reference.adversarial.set(found.predictions, start)
       }
     }
     onProgress?.({ samples: end, totalSamples: n })
   }
-  const notFinite = predictions.filter((prediction) => prediction < 0).length
+  const counted = ({ predictions, adversarial }: typeof own) =>
+    tally(labels, predictions, attack === undefined ? null : adversarial)
   return {
     n,
-    ...(notFinite > 0 && { notFinite }),
-    ...own.result(n, attack !== undefined),
+    ...counted(own),
     ...(network && {
-      network: reference.result(n, attack !== undefined),
+      network: counted(reference),
       changed,
       logitsError: norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm),
     }),
-    predictions,
+    predictions: own.predictions,
   }
 }
 
@@ -165,25 +155,4 @@ const requireShape = ({ facts }: SparseEngine, { name, shape }: Dataset): void =
   throw invalid(
     `the engine of "${facts.name}" takes images of ${facts.input.join('×')}, but those of ${name} are ${shape.join('×')}`,
   )
-}
-
-/** Counts of what was right. */
-const tallies = () => {
-  let [benign, robust] = [0, 0]
-  const right = (predictions: Int32Array, labels: Uint8Array) =>
-    Array.from(predictions, (prediction, index) => prediction === labels[index])
-  return {
-    benign: (predictions: Int32Array, labels: Uint8Array): boolean[] => {
-      const hits = right(predictions, labels)
-      benign += hits.filter(Boolean).length
-      return hits
-    },
-    robust: (predictions: Int32Array, labels: Uint8Array, before: readonly boolean[]): void => {
-      robust += right(predictions, labels).filter((hit, index) => hit && before[index]).length
-    },
-    result: (n: number, attacked: boolean) => ({
-      accuracy: proportion(benign, n),
-      ...(attacked && { era: proportion(robust, n) }),
-    }),
-  }
 }
