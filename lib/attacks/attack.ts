@@ -69,7 +69,9 @@ const made = (options: object, name: string): Attack => Object.freeze(parse(atta
 const read = (text: string): { kind: keyof typeof kinds; said: Partial<Attack> } => {
   const name = typeof text === 'string' ? text.trim().toLowerCase() : ''
   const names = Object.keys(kinds) as (keyof typeof kinds)[]
-  const [kind] = names.filter((known) => name.startsWith(known)).sort((a, b) => b.length - a.length)
+  const [kind] = names
+    .filter((known) => name.startsWith(known.toLowerCase()))
+    .sort((a, b) => b.length - a.length)
   const said = kind && kinds[kind].parse(name.slice(kind.length))
   if (kind !== undefined && said !== undefined) return { kind, said }
   const hints = names.map((known) => kinds[known].hint)
