@@ -3,14 +3,17 @@
  * One objective serves all of it, the one the network was trained with unless another is named.
  */
 
+import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
-import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
+import { type OnWarning, warn } from '../base/warnings.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
+import { describeObjective, type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
 import type { PruneSchedule } from '../pruning/schedules.js'
@@ -29,10 +32,12 @@ import {
   type TrainHooks,
   type TrainingPlan,
   type TrainProgress,
+  trainCursorSchema,
 } from '../training/plan.js'
-import { resolveSettings, settingsShape } from '../training/settings.js'
+import { NO_RAMP } from '../training/schedules.js'
+import { requirePrecision, resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
-import { type PlannedStep, planSteps } from './plan.js'
+import { planSteps } from './plan.js'
 
 export interface CompressOptions extends TrainingSettings {
   /**
@@ -72,7 +77,8 @@ export interface CompressOptions extends TrainingSettings {
   /** Stops within one batch; a checkpoint is saved, and the signal's reason thrown. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: CompressProgress) => void) | undefined
-  onWarning?: ((message: string) => void) | undefined
+  /** Takes warnings: training at chance, a mismatched objective. Default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<CompressCursor> | undefined
   /** Where to go on, on a network whose weights, mask and moments are as they were there. */
   start?: { cursor: CompressCursor; scores?: Floats | undefined } | undefined
@@ -116,6 +122,33 @@ export interface CompressCursor {
   pruned?: Pick<CompressStep, 'sparsity' | 'filters'>
 }
 
+/** A step as a file tells it. */
+export const stepSchema: z.ZodType<CompressStep> = z.looseObject({
+  step: z.int(),
+  steps: z.int(),
+  sparsity: z.number(),
+  target: z.number(),
+  filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+  milestone: z.boolean(),
+  objective: z.exactOptional(objectiveSchema),
+  matched: z.exactOptional(z.boolean()),
+  loss: z.exactOptional(z.number()),
+  accuracy: z.exactOptional(z.number()),
+})
+
+/** A cursor as a checkpoint holds it. */
+export const compressCursorSchema: z.ZodType<CompressCursor> = z.looseObject({
+  step: z.int().min(1),
+  phase: z.enum(['prune', 'scores', 'fineTune']),
+  train: trainCursorSchema,
+  pruned: z.exactOptional(
+    z.object({
+      sparsity: z.number(),
+      filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+    }),
+  ),
+})
+
 const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSchema.optional() })
 
 /**
@@ -130,7 +163,9 @@ export async function* compress(
   dataset: Dataset,
   options: CompressOptions,
 ): AsyncGenerator<CompressStep, void, undefined> {
-  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'compress')
+  requireDataset(dataset, 'compress')
+  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'compress')
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
@@ -141,7 +176,11 @@ export async function* compress(
   if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
     throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
   }
-  const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
+  if (start === undefined && objective !== undefined && epochsPerStep > 0 && trainedWith !== undefined) {
+    tellMismatch(trainedWith, objective, onWarning)
+  }
+  const shared = resolveSettings(network, dataset, settings, defaultOptimiser(network.spec))
+  requirePrecision(shared.precision, network.type, 'compress')
   const plan = planSteps(schedule, sparsity, steps, milestones)
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
   let scores = start?.scores
@@ -163,14 +202,14 @@ export async function* compress(
     }
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
-    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', rampEpochs: 0, ...details, seed }
+    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
     const result = await trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
   }
 
   for (; cursor.step <= steps; cursor = { step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }) {
-    const { sparsity: target, milestone } = plan[cursor.step - 1] as PlannedStep
+    const { sparsity: target, milestone } = plan.at(cursor.step)
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {
@@ -220,7 +259,17 @@ export async function* compress(
   }
 }
 
-type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'rampEpochs'> &
+const tellMismatch = (trained: Objective, tuned: Objective, onWarning: OnWarning | undefined): void => {
+  if (sameObjective(trained, tuned)) return
+  warn(
+    `fine-tuning with another objective (${describeObjective(tuned)}) than the network was trained with ` +
+      `(${describeObjective(trained)}) may cost the robustness that it gave; leave \`objective\` out to keep it`,
+    'COPPICE_MISMATCH',
+    onWarning,
+  )
+}
+
+type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'ramp'> &
   Partial<Pick<TrainingPlan, 'optimiser'>>
 
 /** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */

@@ -1,4 +1,5 @@
 /** A network that lives on a device: its spec, its weights and mask, and the objective it was trained with. */
+
 import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
@@ -10,8 +11,12 @@ import type {
   Precision,
   TensorLayout,
 } from '../../bindings/native.js'
+import { instanceOf, optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { sameData } from '../base/json.js'
+import { requireMemory } from '../base/memory.js'
+import { parse, seedSchema } from '../base/schemas.js'
+import { describeNetwork } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
@@ -46,9 +51,11 @@ export class Network {
    * @throws CoppiceError `ERR_INVALID_ARGUMENT` for a spec whose shapes don't fit, `ERR_DEVICE` for a missing device
    */
   static async create(spec: NetworkSpec | string, options: CreateOptions = {}): Promise<Network> {
+    optionsOf(options, 'network')
     const parsed = typeof spec === 'string' ? networkSpec(spec) : parseSpec(spec)
     const network = await Network.allocate(parsed, options)
-    await settle(() => network.handle.initialise(options.seed ?? 0))
+    const seed = parse(seedSchema.default(0), options.seed, 'network.seed')
+    await settle(() => network.handle.initialise(seed))
     return network
   }
 
@@ -57,13 +64,16 @@ export class Network {
     state: Omit<NetworkState, 'layout'>,
     options: { device?: Device } = {},
   ): Promise<Network> {
-    const network = await Network.allocate(state.spec, { ...options, type: state.type })
+    optionsOf(state, 'Network.from')
+    optionsOf(options, 'Network.from')
+    const network = await Network.allocate(parseSpec(state.spec), { ...options, type: state.type })
     await network.write(state)
     return network
   }
 
   /** Reads a model file that `save`, a run or `coppice compact` wrote. */
   static async load(path: string, options: { device?: Device } = {}): Promise<Network> {
+    optionsOf(options, 'network')
     const model = await readModel(path)
     return Network.from(model, options).catch((error) => {
       throw refused(error)
@@ -74,6 +84,10 @@ export class Network {
 
   private static async allocate(spec: NetworkSpec, options: CreateOptions): Promise<Network> {
     const { device = 'cpu', type = 'float32' } = options
+    // Weights, their gradients, and the mask.
+    const bytes = type === 'float64' ? 8 : 4
+    const { parameters } = describeNetwork(spec)
+    if (device === 'cpu') requireMemory(parameters * (2 * bytes + 1), `network "${spec.name}"`)
     return new Network(spec, await settle(() => addon().createNetwork(spec, { device, type })))
   }
 
@@ -139,12 +153,13 @@ export class Network {
 
   /** Overwrites weights, statistics and mask; the spec must be this network's. */
   async write(state: Omit<NetworkState, 'layout'>): Promise<void> {
-    requireSameNetwork(this.spec, state.spec)
+    optionsOf(state, 'network.write')
+    requireSameNetwork(this.spec, parseSpec(state.spec))
     using own = this.claim('write')
     await settle(() => own.handle.write('mask', state.mask))
     await settle(() => own.handle.write('parameters', state.parameters))
     await settle(() => own.handle.write('buffers', state.buffers))
-    own.history = state.history
+    own.history = { ...state.history }
   }
 
   /** Fraction of all prunable weights that the mask removes. */
@@ -154,13 +169,13 @@ export class Network {
 
   /** Logits [n, classes] in evaluation mode for pixels in [0,1], [n, channels, height, width] flat. */
   logits(images: Floats, options: { precision?: Precision } = {}): Promise<Floats> {
-    const precision = options.precision ?? defaultPrecision(this)
+    const precision = optionsOf(options, 'logits').precision ?? defaultPrecision(this)
     return settle(() => addon().forward(this.handle, images, { precision, training: false }))
   }
 
   /** Writes weights, mask and spec as safetensors, atomically. */
   async save(path: string): Promise<void> {
-    await writeModel(path, await this.read())
+    await writeModel(pathOf(path, 'save'), await this.read())
   }
 
   /**
@@ -196,6 +211,10 @@ export class Network {
     return `Network "${this.name}" { ${this.handle.disposed ? 'disposed' : facts.join(', ')} }`
   }
 }
+
+/** A network that a caller handed over. @throws CoppiceError that says what came instead */
+export const requireNetwork = (value: unknown, what: string): Network =>
+  instanceOf(Network, value, what, 'a network, such as `await vgg16()` gives')
 
 /** Reads a model file (safetensors with the spec in its header) onto a device. */
 export const loadNetwork = (path: string, options: { device?: Device } = {}): Promise<Network> =>

@@ -2,10 +2,12 @@
  * Adversarial training: the mean cross-entropy on adversarial examples only, crafted by projected gradient ascent
  * with batch norm in evaluation mode. (Madry et al., 2018)
  */
+
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
+import { optionsOf } from '../base/arguments.js'
 import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { type ObjectiveKind, underAttack } from './objective.js'
 
 export interface Adversarial extends AttackOptions {
   readonly kind: 'adversarial'
@@ -18,6 +20,7 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   describe: (objective) => `adversarial ${describeAscent(objective)}`,
   native: (objective) => ({ kind: 'adversarial', attack: nativeAscent(objective) }),
   work: ({ steps }) => 2 * steps + 4,
+  gentleStart: underAttack,
 }
 
 /**
@@ -27,4 +30,4 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step.
  */
 export const adversarial = (options: Partial<AttackOptions> = {}): Adversarial =>
-  Object.freeze(parse(schema, { ...options, kind: 'adversarial' }, 'adversarial'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'adversarial'), kind: 'adversarial' }, 'adversarial'))

@@ -3,12 +3,14 @@
  * The bound stays this one to the end: the paper's β, which goes over to interval bounds, is left out.
  * (Zhang et al., "Towards Stable and Efficient Training of Verifiably Robust Neural Networks", 2020)
  */
+
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
+import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface CrownIbp extends KappaOptions {
   readonly kind: 'crownIbp'
@@ -23,7 +25,7 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
   // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes, the backward
   // pass one for each of nine margins.
   work: () => 3 + boundMethods.crownIbp.training,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 
@@ -33,4 +35,4 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
 export const crownIbp = (options: Partial<KappaOptions> = {}): CrownIbp =>
-  Object.freeze(parse(schema, { ...options, kind: 'crownIbp' }, 'crownIbp'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'crownIbp'), kind: 'crownIbp' }, 'crownIbp'))

@@ -2,12 +2,14 @@
  * IBP: clean loss and cross-entropy of the worst logits that interval bound propagation allows, on every image.
  * (Gowal et al., "On the Effectiveness of Interval Bound Propagation", 2018)
  */
+
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
+import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface Ibp extends KappaOptions {
   readonly kind: 'ibp'
@@ -21,7 +23,7 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'interval', images: 0, gradient: 'full' }),
   // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes.
   work: () => 3 + boundMethods.interval.training,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 
@@ -31,4 +33,4 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
 export const ibp = (options: Partial<KappaOptions> = {}): Ibp =>
-  Object.freeze(parse(schema, { ...options, kind: 'ibp' }, 'ibp'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'ibp'), kind: 'ibp' }, 'ibp'))

@@ -1,14 +1,17 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
 import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { invalid } from '../base/errors.js'
 import { sameData } from '../base/json.js'
+import { show } from '../base/numbers.js'
 import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
 import { ibpKind } from './ibp.js'
 import { mixTrainKind } from './mixTrain.js'
 import { naturalKind } from './natural.js'
-import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
+import type { GentleStart, LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
@@ -16,7 +19,7 @@ export { type CrownIbp, crownIbp } from './crownIbp.js'
 export { type Ibp, ibp } from './ibp.js'
 export { type MixTrain, type MixTrainOptions, mixTrain } from './mixTrain.js'
 export { type Natural, natural } from './natural.js'
-export type { LossWeights, PhaseStep } from './objective.js'
+export type { GentleStart, LossWeights, PhaseStep, Stretch } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 
@@ -49,7 +52,8 @@ export const objective = (
 ): Objective => Object.freeze(parse(objectiveSchema, choice, 'objective'))
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
-export const sameObjective = (a: Objective, b: Objective): boolean => sameData(a, b)
+export const sameObjective = (a: Objective, b: Objective): boolean =>
+  sameData(optionsOf(a, 'objective'), optionsOf(b, 'objective'))
 
 /** One line for people: `adversarial PGD-10, eps 8/255, step 2/255`. */
 export const describeObjective = (objective: Objective): string => kindOf(objective).describe(objective)
@@ -61,13 +65,17 @@ export const nativeObjective = (objective: Objective): NativeObjective => kindOf
 export const lossWeights = (objective: Objective, step: PhaseStep): LossWeights =>
   kindOf(objective).weights?.(objective, step) ?? { clean: 1, robust: 0 }
 
-/** Epochs over which pre-training lets ε grow unless it is told otherwise: none, or a part that bounds need. */
-export const defaultRampEpochs = (objective: Objective, epochs: number): number =>
-  (kindOf(objective).ramp ?? 0) * epochs
+/** How pre-training comes to the full ε unless it is told otherwise; nothing where that is in force at once. */
+export const gentleStart = (objective: Objective): GentleStart | undefined => kindOf(objective).gentleStart
 
 /** Cost of training on one image, in forward passes. */
 export const objectiveWork = (objective: Objective): number => kindOf(objective).work(objective)
 
 /** The entry of a kind only ever meets objectives of its kind, which the type of the table cannot say. */
-const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> =>
-  kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> => {
+  const name: unknown = optionsOf(objective, 'objective').kind
+  if (typeof name !== 'string' || !Object.hasOwn(kinds, name)) {
+    throw invalid(`objective: expected one of ${objectiveNames.join(', ')}, received ${show(objective)}`)
+  }
+  return kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+}

@@ -3,19 +3,20 @@
  * `$XDG_CACHE_HOME/coppice` or `~/.cache/coppice`; `COPPICE_CACHE` names another folder, and `off` (or nothing) none.
  * No state of these files can make a job fail: what cannot be used is measured and written anew, with a warning.
  */
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { type OnWarning, warn } from '../base/warnings.js'
 import { makeFolder } from '../files/files.js'
+import { isMissing, readText } from '../files/read.js'
 import { replaceFile } from '../files/replaceFile.js'
 import { machine } from './cpu.js'
 
-/** Takes warnings; without one they are Node's own (`process.emitWarning`). */
-export type OnWarning = ((message: string) => void) | undefined
-
 /** `tuning`: how layers are best computed; `calibration`: how long they take, for predictions. */
 export type CacheKind = 'tuning' | 'calibration'
+
+/** Longest file that is read, in bytes: some hundred thousand measurements. */
+const LONGEST = 64 * 2 ** 20
 
 /** The folder of the files; none where caching is switched off. */
 export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
@@ -43,15 +44,15 @@ export const cachePath = (kind: CacheKind): string | undefined => {
 export const readCache = async <Value>(
   kind: CacheKind,
   value: z.ZodType<Value>,
-  onWarning: OnWarning,
+  onWarning: OnWarning | undefined,
 ): Promise<Record<string, Value>> => {
   const path = cachePath(kind)
   if (path === undefined) return {}
   try {
-    return parse(kind, value, await readFile(path, 'utf8'))
+    return parse(kind, value, await readText(path, LONGEST))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      warn(`${path} cannot be used (${reason(error)}); it is measured and written anew`, onWarning)
+    if (!isMissing(error)) {
+      tell(`${path} cannot be used (${reason(error)}); it is measured and written anew`, onWarning)
     }
     return {}
   }
@@ -62,7 +63,7 @@ export const addToCache = async <Value>(
   kind: CacheKind,
   value: z.ZodType<Value>,
   entries: Readonly<Record<string, Value>>,
-  onWarning: OnWarning,
+  onWarning: OnWarning | undefined,
 ): Promise<void> => {
   const path = cachePath(kind)
   const folder = cacheFolder()
@@ -70,14 +71,14 @@ export const addToCache = async <Value>(
   try {
     await makeFolder(folder)
     // An unusable file was warned of when it was read.
-    const before = await readFile(path, 'utf8')
+    const before = await readText(path, LONGEST)
       .then((text) => parse(kind, value, text))
       .catch(() => ({}))
     const { cpu, cpuHash, addon } = machine()
     const file = { format: `coppice-${kind}`, cpu, cpuHash, addon, entries: { ...before, ...entries } }
     await replaceFile(path, (handle) => handle.writeFile(`${JSON.stringify(file, null, 1)}\n`))
   } catch (error) {
-    warn(`${path} cannot be written (${reason(error)}); the next process measures again`, onWarning)
+    tell(`${path} cannot be written (${reason(error)}); the next process measures again`, onWarning)
   }
 }
 
@@ -100,9 +101,8 @@ const reason = (error: unknown): string => {
 
 const warned = new Set<string>()
 
-/** Each warning once a process. */
-const warn = (message: string, onWarning: OnWarning): void => {
-  if (onWarning !== undefined) onWarning(message)
-  else if (!warned.has(message)) process.emitWarning(message, 'CoppiceWarning')
+/** Node's own warnings come once a process. */
+const tell = (message: string, onWarning: OnWarning | undefined): void => {
+  if (onWarning !== undefined || !warned.has(message)) warn(message, 'COPPICE_CACHE', onWarning)
   warned.add(message)
 }

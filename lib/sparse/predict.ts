@@ -10,9 +10,12 @@ import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
+import type { OnWarning } from '../base/warnings.js'
 import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
@@ -22,7 +25,7 @@ import { type Residual, residualNames } from '../pruning/layers.js'
 import { pruneMask } from '../pruning/mask.js'
 import { remainingMacs } from '../pruning/sparsity.js'
 import { requireReachable, type Structure, structureNames, structures } from '../pruning/structures.js'
-import { addToCache, type OnWarning, readCache } from './cache.js'
+import { addToCache, readCache } from './cache.js'
 import { compile } from './compile.js'
 import { type Dtype, dtypes } from './options.js'
 
@@ -42,7 +45,7 @@ export interface PredictOptions {
   /** Measurements made of those that are needed; none are where all are known. */
   onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
   /** Takes warnings about the caches; default: Node's `process.emitWarning`. */
-  onWarning?: OnWarning
+  onWarning?: OnWarning | undefined
 }
 
 export interface LayerPrediction {
@@ -83,9 +86,9 @@ const GRID = [1, 0.75, 0.5, 0.3, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005]
 const schema = strict({
   structure: choice(structureNames),
   sparsity: z.number('expected a fraction').min(0).lt(1, 'must be below 1'),
-  batch: integer(1).default(64),
+  batch: integer(1, LIMITS.engineBatch).default(64),
   dtype: choice(dtypes).default('fp32'),
-  threads: integer(1).optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   residual: choice(residualNames).default('inner'),
 })
 
@@ -118,7 +121,7 @@ export async function predictSpeedup(
   network: Network | NetworkSpec | string,
   options: PredictOptions,
 ): Promise<Prediction> {
-  const { signal, onProgress, onWarning, ...rest } = options
+  const { signal, onProgress, onWarning, ...rest } = optionsOf(options, 'predictSpeedup')
   const settings = parse(schema, rest, 'predictSpeedup')
   requireReachable(settings.structure, settings.sparsity)
   const spec = specOf(network)
@@ -215,7 +218,7 @@ const RUNS = 15
 const measure = async (
   model: Model,
   density: number | undefined,
-  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning },
+  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning | undefined },
 ): Promise<Point> => {
   const { batch, dtype, threads } = model
   const network = await prunedAtRandom(model, density)

@@ -1,8 +1,10 @@
 /** A phase of training as data: what is to be done, where it stands, and what is told on the way. */
+import { z } from 'zod'
 import type { Floats, NativeAugmentation, Precision } from '../../bindings/native.js'
+import type { OnWarning } from '../base/warnings.js'
 import type { Objective } from '../objectives/index.js'
 import type { Optimiser } from './optimiser.js'
-import type { LearningRateSchedule } from './schedules.js'
+import type { LearningRateSchedule, Ramp } from './schedules.js'
 
 /** A phase of training with nothing left to default. */
 export interface TrainingPlan {
@@ -13,8 +15,8 @@ export interface TrainingPlan {
   optimiser: Optimiser
   learningRate: number
   schedule: LearningRateSchedule
-  /** Epochs of pre-training over which ε grows linearly from 0. */
-  rampEpochs: number
+  /** How pre-training comes to the full ε. */
+  ramp: Ramp
   batchSize: number
   precision: Precision
   augmentation: NativeAugmentation | null
@@ -72,12 +74,25 @@ export interface TrainHooks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: TrainProgress) => void) | undefined
   onEpoch?: ((result: EpochResult) => void) | undefined
-  /** Told in one sentence when training goes nowhere. */
-  onWarning?: ((message: string) => void) | undefined
+  /** Told in one sentence when training goes nowhere. Default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<TrainCursor> | undefined
   /** Where to go on, on a network whose weights and moments are as they were there. Default: at the beginning. */
   start?: TrainCursor | undefined
 }
+
+/** A cursor as a checkpoint holds it. */
+export const trainCursorSchema: z.ZodType<TrainCursor> = z.looseObject({
+  epoch: z.int().min(0),
+  step: z.int().min(0),
+  loss: z.number(),
+  correct: z.int(),
+  samples: z.int(),
+  aboveChance: z.boolean(),
+  last: z
+    .looseObject({ epoch: z.int(), loss: z.number(), accuracy: z.number(), learningRate: z.number() })
+    .nullable(),
+})
 
 export const FIRST_STEP: TrainCursor = Object.freeze({
   epoch: 0,

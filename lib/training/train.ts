@@ -2,17 +2,25 @@
 
 import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
-import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
-import { defaultOptimiser } from './defaults.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
+import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
+import { defaultOptimiser, resolveRamp } from './defaults.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
-import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import { epochsSchema, rampEpochsSchema, resolveSettings, settingsShape } from './settings.js'
+import { defaultSchedule, type LearningRateSchedule, scheduleSchema } from './schedules.js'
+import {
+  epochsSchema,
+  rampShape,
+  requirePrecision,
+  requireRates,
+  resolveSettings,
+  settingsShape,
+} from './settings.js'
 
 const schema = strict({
   ...settingsShape,
@@ -20,7 +28,7 @@ const schema = strict({
   epochs: epochsSchema,
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
-  rampEpochs: rampEpochsSchema.optional(),
+  ...rampShape,
 })
 
 /** Settings that pre-training and fine-tuning share. */
@@ -31,7 +39,7 @@ export interface TrainingSettings {
   batchSize?: number | undefined
   /** `bf16` keeps fp32 master weights. Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
-  /** `standard`: random crops of the image padded by 4 pixels, and flips. Default `standard`. */
+  /** `standard`: random crops of the image padded by 4 pixels, and flips. Default: what suits the data set. */
   augment?: 'standard' | 'none' | NativeAugmentation | undefined
   /** With epoch and sample, the key of all randomness; default 0. */
   seed?: number | undefined
@@ -44,13 +52,25 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
   epochs: number
   /** Default: the network's own; for an optimiser of another kind 0.1 (SGD) or 0.001 (Adam). */
   learningRate?: number | undefined
-  /** The learning rate over the epochs. Default: the network's own. */
+  /**
+   * The learning rate over the epochs. Default: ×0.1 after 50, 75 and 90 % of the epochs; constant in trainings of fewer
+   * than ten, or whose ramp takes longer than half of them.
+   */
   schedule?: LearningRateSchedule | undefined
   /**
-   * Epochs over which a robust objective's ε grows linearly from 0, and after which the weight of a robust loss grows.
-   * Default: a third of the epochs for `mixTrain`, half of them for `ibp` and `crownIbp`, else 0.
+   * Epochs of the clean loss alone, before ε grows. Default: for objectives on bounds (`mixTrain`, `ibp`, `crownIbp`) a
+   * tenth of the epochs, at least 50 steps, at most an eighth; for attacks on networks without batch norm 50 steps, at
+   * most a quarter; else, or where `rampEpochs` is 0, none.
+   */
+  naturalEpochs?: number | undefined
+  /**
+   * Epochs over which a robust objective's ε then grows from 0, and after which the weight of a robust loss grows.
+   * Default: for objectives on bounds two fifths of the epochs, at least 250 steps, at most five eighths; for attacks on
+   * networks without batch norm a quarter, at least 100 steps, at most half; else 0.
    */
   rampEpochs?: number | undefined
+  /** ε grows as this power of the part of the ramp that is done. Default: 4 for objectives on bounds, else 1. */
+  rampPower?: number | undefined
 }
 
 /** The last epoch, and what was trained for. */
@@ -71,21 +91,28 @@ export async function train(
   dataset: Dataset,
   options: TrainOptions,
 ): Promise<TrainSummary> {
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'train')
+  requireDataset(dataset, 'train')
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
   using own = network.claim('train')
   const defaults = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
+  const { epochs } = settings
+  const steps = Math.ceil(dataset.length / settings.batchSize)
+  const ramp = resolveRamp(settings, objective, network.spec, { epochs, steps })
   const plan = {
-    ...resolveSettings(network, settings, defaults),
+    ...resolveSettings(network, dataset, settings, defaults),
     phase: 'pretrain',
     objective,
-    epochs: settings.epochs,
+    epochs,
     learningRate: settings.learningRate ?? defaults.learningRate,
-    schedule: settings.schedule ?? defaults.schedule,
-    rampEpochs: settings.rampEpochs ?? defaultRampEpochs(objective, settings.epochs),
+    schedule: settings.schedule ?? defaultSchedule(epochs, ramp),
+    ramp,
     learn: { kind: 'weights' },
   } as const
+  requireRates(plan.learningRate, plan.schedule, 'train')
+  requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
   own.history = { objective: plan.objective }
   if (start === undefined) await settle(() => own.handle.resetMoments(), signal)

@@ -75,7 +75,14 @@ void require_finite(const Network& network, const at::Tensor& arena, bool buffer
 void require_positive_variance(const Network& network, const at::Tensor& buffers) {
   for (const TensorInfo& info : network.graph.tensors) {
     if (info.kind != TensorKind::kRunningVariance) continue;
-    const double epsilon = std::get<BatchNorm2d>(network.graph.nodes[info.node].operation).epsilon;
+    const double epsilon = std::visit(
+        [](const auto& op) -> double {
+          if constexpr (facts_of<decltype(op)>.numbers == Numbers::kPerChannel)
+            return op.epsilon;
+          else
+            return 0;
+        },
+        network.graph.nodes[info.node].operation);
     if (at::Tensor sum = buffers.narrow(0, info.offset, info.size).to(at::kDouble) + epsilon;
         !sum.gt(0).all().item<bool>())
       throw std::invalid_argument("'" + info.name + "' of network '" + network.graph.name +

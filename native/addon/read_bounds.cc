@@ -10,7 +10,7 @@ BoxSettings read_box(const Reader& options) {
 }
 
 BoundSettings read_bounds(const Reader& options, bool sound) {
-  BoundSettings settings{options["method"].one_of(kBoundMethods)};
+  BoundSettings settings{options["method"].row_of(kBoundMethods)};
   settings.intersect = options["intersect"].flag();
   settings.sound = sound;
   settings.memory = options["memory"].integer(1, int64_t{1} << 53);

@@ -30,6 +30,9 @@ class Reader {
   /// What a table of { name, value } has for the text. `more` is what else may stand there, for the message.
   template <class T, size_t size>
   T one_of(const std::pair<const char*, T> (&table)[size], const char* more = nullptr) const;
+  /// The row whose `name` the text is.
+  template <class Row, size_t size>
+  const Row& row_of(const Row (&table)[size]) const;
   Napi::Function function() const;
   Napi::Value value() const { return value_; }
   const std::string& path() const { return path_; }
@@ -60,6 +63,17 @@ T Reader::one_of(const std::pair<const char*, T> (&table)[size], const char* mor
     names.push_back(name);
   }
   if (more != nullptr) names.push_back(more);
+  refuse(names);
+}
+
+template <class Row, size_t size>
+const Row& Reader::row_of(const Row (&table)[size]) const {
+  std::vector<const char*> names;
+  const std::string wanted = value_.IsString() ? text() : "";
+  for (const Row& row : table) {
+    if (wanted == row.name) return row;
+    names.push_back(row.name);
+  }
   refuse(names);
 }
 

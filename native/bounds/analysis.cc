@@ -65,30 +65,46 @@ std::string bytes(int64_t count) {
   return std::to_string(count) + " bytes";
 }
 
-bool is_nonlinear(const Node& node) {
-  return std::holds_alternative<Relu>(node.operation) || std::holds_alternative<MaxPool2d>(node.operation);
+bool is_nonlinear(const Node& node) { return facts(node.operation).form != Form::kAffine; }
+
+bool is_weighted(const Node& node) { return facts(node.operation).numbers == Numbers::kWeight; }
+
+/// Whether each output adds up several inputs.
+bool is_sum(const Node& node) {
+  const Facts& of = facts(node.operation);
+  return of.form == Form::kAffine && (of.mixes_channels || of.mixes_pixels);
 }
 
-bool is_weighted(const Node& node) {
-  return std::holds_alternative<Conv2d>(node.operation) || std::holds_alternative<Linear>(node.operation);
+/// Of which values that a node reads its lines ask bounds.
+enum class Asks { kNothing, kCrossing, kAll };
+
+Asks asks(const Node& node) {
+  return std::visit(Rule{
+                        [](const Relu&) { return Asks::kCrossing; },
+                        [](const MaxPool2d&) { return Asks::kAll; },
+                        [](const auto& op) {
+                          static_assert(facts_of<decltype(op)>.form == Form::kAffine,
+                                        "an operation that is not affine has to say what its lines ask");
+                          return Asks::kNothing;
+                        },
+                    },
+                    node.operation);
 }
 
-/// Whether an operation of type Reader takes the node as its (first) input.
-template <class Reader>
-bool is_read_by(const Graph& graph, int index) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    return node.inputs[0] == index && std::holds_alternative<Reader>(node.operation);
-  });
+/// Whether a node that takes this one as its (first) input asks for bounds of such values.
+bool is_asked(const Graph& graph, int index, Asks which) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [&](const Node& node) { return node.inputs[0] == index && asks(node) == which; });
 }
 
 /// Which values of a node need bounds of their own, if they have these: those on which lines depend.
 at::Tensor matters(const Graph& graph, int index, const Range& range) {
-  if (is_read_by<MaxPool2d>(graph, index)) return at::ones_like(range.lower, at::kBool);
+  if (is_asked(graph, index, Asks::kAll)) return at::ones_like(range.lower, at::kBool);
   for (size_t reader = 0; reader < graph.nodes.size(); ++reader) {
     const Node& node = graph.nodes[reader];
     // What a max pool reads behind a ReLU is more than its slope.
-    if (node.inputs[0] == index && std::holds_alternative<Relu>(node.operation) &&
-        is_read_by<MaxPool2d>(graph, static_cast<int>(reader)))
+    if (node.inputs[0] == index && asks(node) == Asks::kCrossing &&
+        is_asked(graph, static_cast<int>(reader), Asks::kAll))
       return range.upper.gt(0);
   }
   return crosses_zero(range);
@@ -150,10 +166,9 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
       settings_(settings),
       sizes_(network.sizes),
       interrupt_(interrupt),
-      backward_inside_(settings.method != BoundMethod::kInterval &&
-                       settings.method != BoundMethod::kCrownIbp),
+      backward_inside_(settings.method.inside),
       recorded_(requires_gradients(network.weights)),
-      two_sided_(settings.method != BoundMethod::kSymbolic),
+      two_sided_(settings.method.slope != LowerSlope::kParallel),
       exact_(network.graph.nodes.size()),
       mixed_(network.graph.nodes.size()),
       last_(network.graph.nodes.size()),
@@ -172,7 +187,7 @@ Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSet
   relaxed.pools.resize(count);
   relaxed.magnitudes.resize(count);
   for (const Node& node : network.graph.nodes)
-    if (std::holds_alternative<MaxPool2d>(node.operation)) two_sided_ = true;
+    if (facts(node.operation).form == Form::kNonlinear) two_sided_ = true;
 }
 
 void Analysis::relax(int count) {
@@ -261,17 +276,17 @@ void Analysis::forget_read(int index) {
 
 bool Analysis::feeds_nonlinear(int index) const {
   // The range of a ReLU's output follows from that of its input.
-  const bool relu = std::holds_alternative<Relu>(relaxed.graph.nodes[index].operation);
-  return is_read_by<Relu>(relaxed.graph, index) || (!relu && is_read_by<MaxPool2d>(relaxed.graph, index));
+  const bool follows = asks(relaxed.graph.nodes[index]) == Asks::kCrossing;
+  return is_asked(relaxed.graph, index, Asks::kCrossing) ||
+         (!follows && is_asked(relaxed.graph, index, Asks::kAll));
 }
 
 void Analysis::visit(int index) {
   const Node& node = relaxed.graph.nodes[index];
   const int input = node.inputs[0];
-  const bool mixes = is_weighted(node) || std::holds_alternative<AveragePool2d>(node.operation);
+  const bool mixes = is_sum(node);
   const bool nonlinear = is_nonlinear(node);
-  exact_[index] =
-      !nonlinear && !std::holds_alternative<Add>(node.operation) && exact(input) && !(mixes && mixed(input));
+  exact_[index] = !nonlinear && node.inputs.size() == 1 && exact(input) && !(mixes && mixed(input));
   mixed_[index] = mixes || mixed(input);
   {
     // Interval bounds that a backward pass replaces need no gradients.
@@ -312,21 +327,27 @@ Range Analysis::range_of(int index) {
   if (is_weighted(node) && takes_balls(index)) return ends_of(through(index));
   std::vector<Range> inputs;
   for (const int input : node.inputs) inputs.push_back(range_before(input));
-  if (std::holds_alternative<Relu>(node.operation)) {
-    if (settings_.method != BoundMethod::kInterval) {
-      const LowerSlope slope =
-          settings_.method == BoundMethod::kSymbolic ? LowerSlope::kParallel : LowerSlope::kAdaptive;
-      relaxed.lines[index] = relu_lines(inputs[0], slope, settings_.sound, settings_.detach);
-      if (backward_inside_ && !settings_.intersect) {
-        // The constants of a max pool's lines depend on it.
-        const at::AutoGradMode mode(at::GradMode::is_enabled() &&
-                                    is_read_by<MaxPool2d>(relaxed.graph, index));
-        return relu_range(inputs[0], relaxed.lines[index]);
-      }
-    }
-  } else if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) {
-    relaxed.pools[index] = max_pool_lines(*pool, inputs[0], settings_.sound);
-  }
+  std::optional<Range> by_lines;
+  std::visit(
+      Rule{
+          [&](const Relu&) {
+            if (!settings_.method.backward) return;
+            relaxed.lines[index] =
+                relu_lines(inputs[0], settings_.method.slope, settings_.sound, settings_.detach);
+            if (!backward_inside_ || settings_.intersect) return;
+            // The constants of a max pool's lines depend on it.
+            const at::AutoGradMode mode(at::GradMode::is_enabled() &&
+                                        is_asked(relaxed.graph, index, Asks::kAll));
+            by_lines = relu_range(inputs[0], relaxed.lines[index]);
+          },
+          [&](const MaxPool2d& op) { relaxed.pools[index] = max_pool_lines(op, inputs[0], settings_.sound); },
+          [](const auto& op) {
+            static_assert(facts_of<decltype(op)>.form == Form::kAffine,
+                          "an operation that is not affine needs lines");
+          },
+      },
+      node.operation);
+  if (by_lines) return *std::move(by_lines);
   return interval_rule(node, relaxed.weights[index], inputs, settings_.sound,
                        settings_.sound && is_passed(index) ? &relaxed.magnitudes[index] : nullptr);
 }
@@ -417,7 +438,7 @@ RowBounds Analysis::recorded(int target, const at::Tensor& places, const RowBoun
 
 RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tensor& sample) {
   const int target = static_cast<int>(relaxed.graph.nodes.size()) - 1;
-  const Until until = settings_.method == BoundMethod::kInterval ? Until::kNonlinear : Until::kImage;
+  const Until until = settings_.method.backward ? Until::kImage : Until::kNonlinear;
   const auto pass = [=](const Relaxed& network, int64_t begin, int64_t end) {
     const at::Tensor some = sample.narrow(0, begin, end - begin);
     const at::Tensor zero = at::zeros_like(some);
@@ -437,7 +458,7 @@ RowBounds Analysis::bound_logits(const at::Tensor& coefficients, const at::Tenso
 
 Range Analysis::bound_node(int target) {
   const Range& range = relaxed.ranges[target];
-  if (settings_.method == BoundMethod::kInterval || exact_[target]) return range;
+  if (!settings_.method.backward || exact_[target]) return range;
   const at::Tensor places =
       at::arange(range.lower.numel(), at::TensorOptions().dtype(at::kLong).device(range.lower.device()));
   const Range tight = outward(in_pieces(target, places), range.lower.scalar_type());

@@ -50,7 +50,7 @@ class Analysis {
                          const std::function<RowBounds(int64_t begin, int64_t size)>& pass);
   RowBounds recorded(int target, const at::Tensor& places, const RowBounds& known);
   bool feeds_nonlinear(int index) const;
-  bool is_passed(int index) const { return settings_.method != BoundMethod::kInterval || last_[index]; }
+  bool is_passed(int index) const { return settings_.method.backward || last_[index]; }
   /// Whether a convolution or a linear node goes from ball to ball.
   bool takes_balls(int index) const { return !recorded_ && !is_passed(index); }
   bool exact(int input) const { return input == kImage || exact_[input]; }

@@ -59,7 +59,11 @@ Window window_before(const Graph& graph, const Node& node, int input, const Wind
            [&](const MaxPool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
            [&](const AveragePool2d& op) { return before(window, op.kernel, op.stride, 0, in); },
            [&](const Flatten&) { return Window::all(in[1], in[2]); },
-           [&](const Linear&) { return Window::all(1, 1); }, [&](const auto&) { return window; }},
+           [&](const Linear&) { return Window::all(1, 1); },
+           [&](const auto& op) {
+             static_assert(!facts_of<decltype(op)>.mixes_pixels, "what mixes pixels widens windows");
+             return window;
+           }},
       node.operation);
 }
 
@@ -75,8 +79,8 @@ int64_t terms_of_chains(const Graph& graph) {
   int64_t longest = 0;
   for (size_t index = 0; index < length.size(); ++index) {
     const Node& node = graph.nodes[index];
-    if (!std::holds_alternative<Relu>(node.operation) && !std::holds_alternative<MaxPool2d>(node.operation) &&
-        !std::holds_alternative<Flatten>(node.operation))
+    // Other affine nodes count what they round (count_affine).
+    if (facts(node.operation).form == Form::kAffine && !std::holds_alternative<Flatten>(node.operation))
       continue;
     length[index] = 1 + (node.inputs[0] == kImage ? 0 : length[node.inputs[0]]);
     longest = std::max(longest, length[index]);
@@ -353,6 +357,19 @@ Window first_window(const Graph& graph, int target) {
   return graph.nodes[target].shape.size() == 3 ? Window{1, 0, 1, 1} : Window::all(1, 1);
 }
 
+/// Weights that an output of a node is computed with.
+int64_t weights_of_output(const Node& node, const Size& in) {
+  return std::visit(Rule{
+                        [&](const Conv2d& op) { return in[0] * op.kernel * op.kernel; },
+                        [&](const Linear&) { return in[0]; },
+                        [](const auto& op) -> int64_t {
+                          static_assert(facts_of<decltype(op)>.numbers != Numbers::kWeight);
+                          return 0;
+                        },
+                    },
+                    node.operation);
+}
+
 }  // namespace
 
 RowBounds backward(const Relaxed& network, int target, Coefficients coefficients, Rows rows, Until until) {
@@ -428,10 +445,8 @@ RowCost row_cost(const Graph& graph, int target, bool neurons) {
       held += now - was;
       // The step from single neurons of a convolution or a linear node only selects rows of the weight.
       const bool selected = neurons && index == target;
-      if (const auto* conv = std::get_if<Conv2d>(&node.operation); conv && !selected)
-        cost.macs += static_cast<double>(here) * static_cast<double>(in[0] * conv->kernel * conv->kernel);
-      if (std::holds_alternative<Linear>(node.operation) && !selected)
-        cost.macs += static_cast<double>(here) * static_cast<double>(in[0]);
+      if (!selected)
+        cost.macs += static_cast<double>(here) * static_cast<double>(weights_of_output(node, in));
     }
     held -= here;
   }

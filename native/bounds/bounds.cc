@@ -27,7 +27,7 @@ Margins by_one_method(const BoundNetwork& network, const Range& box, const at::T
   const at::Tensor rows = margin_rows(labels, network.graph.classes, box.lower.options());
   const at::Tensor sample = at::arange(images, labels.options()).repeat_interleave(others);
   RowBounds found = analysis.bound_logits(rows, sample);
-  if (settings.method == BoundMethod::kAlphaCrown)
+  if (settings.method.optimised)
     found = with_optimised_lines(analysis, rows, sample, found, settings, interrupt);
   Margins out{found.low.view({images, others}), {}, analysis.unstable(), analysis.macs};
   if (found.error.defined()) {
@@ -76,15 +76,15 @@ Margins by_pieces(const BoundNetwork& network, const Range& box, const at::Tenso
 
 Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt) {
-  if (settings.method == BoundMethod::kInterval && box.lower.is_cpu() && !at::GradMode::is_enabled())
+  if (!settings.method.backward && box.lower.is_cpu() && !at::GradMode::is_enabled())
     return by_pieces(network, box, labels, settings, interrupt);
-  if (!settings.intersect || settings.method == BoundMethod::kInterval)
+  if (!settings.intersect || !settings.method.backward)
     return by_one_method(network, box, labels, settings, interrupt);
   // Lines from tighter ranges may be worse for some margins, so that the parts count as well.
   Margins best = by_one_method(network, box, labels, settings, interrupt);
   BoundSettings alone = settings;
   alone.intersect = false;
-  for (const BoundMethod method : {settings.method, BoundMethod::kInterval}) {
+  for (const BoundMethod& method : {settings.method, kInterval}) {
     alone.method = method;
     const Margins part = by_one_method(network, box, labels, alone, interrupt);
     best.lower = at::maximum(best.lower, part.lower);
@@ -102,10 +102,10 @@ Range node_bounds(const BoundNetwork& network, const Range& box, int target, con
     return analysis.bound_node(target);
   };
   Range best = by(settings);
-  if (!settings.intersect || settings.method == BoundMethod::kInterval) return best;
+  if (!settings.intersect || !settings.method.backward) return best;
   BoundSettings alone = settings;
   alone.intersect = false;
-  for (const BoundMethod method : {settings.method, BoundMethod::kInterval}) {
+  for (const BoundMethod& method : {settings.method, kInterval}) {
     alone.method = method;
     const Range part = by(alone);
     best = {at::maximum(best.lower, part.lower), at::minimum(best.upper, part.upper)};

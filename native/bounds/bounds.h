@@ -4,16 +4,9 @@
 #include <ATen/core/grad_mode.h>
 
 #include "bounds/backward.h"
+#include "bounds/methods.h"
 
 namespace coppice {
-
-enum class BoundMethod {
-  kInterval,   ///< interval bound propagation (Gowal et al., 2018)
-  kCrownIbp,   ///< interval bounds inside, one backward pass at the end (Zhang et al., 2020)
-  kSymbolic,   ///< backward passes for every layer, parallel lines (Wang et al., 2018)
-  kCrown,      ///< the same with adaptive lower lines (Zhang et al., 2018)
-  kAlphaCrown  ///< `crown` with the margins' lower lines optimised for every image (Xu et al., 2021)
-};
 
 struct BoundSettings {
   BoundMethod method;
@@ -21,19 +14,19 @@ struct BoundSettings {
   bool sound = true;         ///< widened by the rounding errors
   bool detach = false;       ///< no gradient through the denominator of the chord's slope
   int64_t memory = 1 << 29;  ///< bytes of coefficients held at once
-  int64_t iterations = 20;   ///< of kAlphaCrown
+  int64_t iterations = 20;   ///< of optimised lines
 };
 
 /// A network to bound, with its weights as they are or folded, prepared for many passes. Batch norm is in
 /// evaluation mode. Gradients flow to weights that require them, while they are recorded.
 struct BoundNetwork {
-  /// `method`: interval bounds need no packed weights, only their magnitudes.
-  BoundNetwork(const Graph& of, Weights with, BoundMethod method)
+  /// Interval bounds need no packed weights, only their magnitudes.
+  BoundNetwork(const Graph& of, Weights with, const BoundMethod& method)
       : graph(of),
         weights(std::move(with)),
-        packed(method == BoundMethod::kInterval ? nullptr : pack(graph, weights)),
-        sizes(method == BoundMethod::kInterval && !at::GradMode::is_enabled() ? sizes_of(graph, weights)
-                                                                              : std::vector<at::Tensor>()) {}
+        packed(method.backward ? pack(graph, weights) : nullptr),
+        sizes(!method.backward && !at::GradMode::is_enabled() ? sizes_of(graph, weights)
+                                                              : std::vector<at::Tensor>()) {}
   const Graph& graph;
   Weights weights;
   Packed packed;
@@ -53,7 +46,7 @@ struct Margins {
 Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt);
 
-/// Bounds of every value of node `target`: [images, ...shape of the node]. kAlphaCrown is kCrown here. No
+/// Bounds of every value of node `target`: [images, ...shape of the node]. Lines are not optimised here. No
 /// gradients.
 Range node_bounds(const BoundNetwork& network, const Range& box, int target, const BoundSettings& settings,
                   const Interrupt& interrupt);

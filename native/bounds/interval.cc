@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "graph/batch_norm.h"
 #include "graph/rounding.h"
@@ -22,9 +24,16 @@ constexpr double kFlushed = 0x1p-124;
 
 /// Applies the node's linear map with the given weight and bias.
 at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  if (const auto* conv = std::get_if<Conv2d>(&node.operation))
-    return at::conv2d(x, weight, bias, conv->stride, conv->padding);
-  return at::linear(x, weight, bias);
+  return std::visit(Rule{
+                        [&](const Conv2d& op) { return at::conv2d(x, weight, bias, op.stride, op.padding); },
+                        [&](const Linear&) { return at::linear(x, weight, bias); },
+                        [](const auto& op) -> at::Tensor {
+                          static_assert(facts_of<decltype(op)>.numbers != Numbers::kWeight,
+                                        "a weight needs its map");
+                          throw std::logic_error(std::string(op.name) + " has no weight");
+                        },
+                    },
+                    node.operation);
 }
 
 Range around(const at::Tensor& centre, const at::Tensor& radius) {
@@ -101,8 +110,8 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
   if (fit_kernels(images, images) && !at::GradMode::is_enabled()) {
     const Range box{at::empty_like(images), at::empty_like(images)};
     faces_of_box(images.numel(), images.const_data_ptr<float>(), epsilon,
-                 outward && epsilon > 0 ? Growth{kOutward, kFlushed} : Growth{}, clip, box.lower.mutable_data_ptr<float>(),
-                 box.upper.mutable_data_ptr<float>());
+                 outward && epsilon > 0 ? Growth{kOutward, kFlushed} : Growth{}, clip,
+                 box.lower.mutable_data_ptr<float>(), box.upper.mutable_data_ptr<float>());
     return box;
   }
   Range box{images - epsilon, images + epsilon};
@@ -118,12 +127,20 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
 at::Tensor magnitude(const Range& range) { return at::maximum(range.lower.abs(), range.upper.abs()); }
 
 int64_t products_of(const Node& node, const NodeWeights& w) {
-  if (const auto* pool = std::get_if<AveragePool2d>(&node.operation)) return pool->kernel * pool->kernel;
-  if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) return pool->kernel * pool->kernel;
-  const bool sums =
-      std::holds_alternative<Conv2d>(node.operation) || std::holds_alternative<Linear>(node.operation);
-  // Forwards over the inputs of an output, backwards over the outputs of an input.
-  return sums ? std::max(w.weight.numel() / w.weight.size(0), w.weight.numel() / w.weight.size(1)) : 1;
+  return std::visit(
+      Rule{
+          [](const AveragePool2d& op) { return op.kernel * op.kernel; },
+          [](const MaxPool2d& op) { return op.kernel * op.kernel; },
+          [&](const auto& op) -> int64_t {
+            constexpr const Facts& of = facts_of<decltype(op)>;
+            static_assert(of.numbers == Numbers::kWeight || !(of.mixes_channels || of.mixes_pixels),
+                          "an operation that mixes inputs has to say how many");
+            if constexpr (of.numbers != Numbers::kWeight) return 1;
+            // Forwards over the inputs of an output, backwards over the outputs of an input.
+            return std::max(w.weight.numel() / w.weight.size(0), w.weight.numel() / w.weight.size(1));
+          },
+      },
+      node.operation);
 }
 
 at::Tensor magnitude_of_weight(const NodeWeights& w, bool sound) {
@@ -136,8 +153,7 @@ std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> sizes(graph.nodes.size());
   for (size_t index = 0; index < sizes.size(); ++index) {
-    const Operation& op = graph.nodes[index].operation;
-    if (std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op))
+    if (facts(graph.nodes[index].operation).numbers == Numbers::kWeight)
       sizes[index] = magnitude_of_weight(weights[index], true);
   }
   return sizes;

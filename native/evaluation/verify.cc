@@ -30,7 +30,7 @@ int64_t images_at_once(const Graph& graph, const VerifyPlan& plan, at::ScalarTyp
 
 /// A network in one type, folded and packed.
 struct Prepared {
-  Prepared(const Network& of, at::ScalarType type, BoundMethod method)
+  Prepared(const Network& of, at::ScalarType type, const BoundMethod& method)
       : folded(fold(of, type)), network(folded.graph, folded.weights, method) {}
   const Folded folded;
   const BoundNetwork network;
@@ -58,7 +58,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
   const auto started = std::chrono::steady_clock::now();
   const at::ScalarType type = bound_type(network, plan.box.epsilon);
   BoundSettings settings = plan.bounds;
-  if (plan.box.epsilon == 0) settings.method = BoundMethod::kSymbolic;
+  if (plan.box.epsilon == 0) settings.method = kSymbolic;
   const Prepared prepared(network, type, settings.method);
   std::optional<Prepared> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);

@@ -50,7 +50,7 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
 Initialisation initialisation(const Operation& operation) {
   return std::visit(
       [](const auto& op) -> Initialisation {
-        if constexpr (op.facts.numbers == Numbers::kWeight)
+        if constexpr (facts_of<decltype(op)>.numbers == Numbers::kWeight)
           return op.init;
         else
           return {};
@@ -63,8 +63,7 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   const auto keep = arena;
   auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
   // With the device named, libtorch does not ask the driver whose memory it is.
-  return at::from_blob(
-      data, info.shape, [keep](void*) {}, arena.options(), arena.device());
+  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
 /// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
@@ -82,19 +81,16 @@ at::Tensor constant(const Node& node, const char* name, const std::vector<double
   return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).to(options).view({-1, 1, 1});
 }
 
-/// The constants of a node whose operation has some, as weight and bias.
+/// The constants of a node that has some, as weight and bias.
 NodeWeights constants_of(const Node& node, const at::TensorOptions& options) {
   return std::visit(
       [&](const auto& op) -> NodeWeights {
-        if constexpr (op.facts.numbers == Numbers::kConstants)
-          return {constant(node, "std", op.std, options),
-                  constant(node, "mean", op.mean, options),
-                  {},
-                  {},
-                  {},
-                  {}};
-        else
-          return {};
+        NodeWeights constants;
+        if constexpr (facts_of<decltype(op)>.numbers == Numbers::kConstants) {
+          constants.weight = constant(node, "std", op.std, options);
+          constants.bias = constant(node, "mean", op.mean, options);
+        }
+        return constants;
       },
       node.operation);
 }

@@ -2,6 +2,7 @@
 // what differs in more than facts is a rule of its analysis, in a visit that has one for every operation.
 #pragma once
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -230,6 +231,10 @@ Rule(Rules...) -> Rule<Rules...>;
 inline const Facts& facts(const Operation& operation) {
   return std::visit([](const auto& op) -> const Facts& { return op.facts; }, operation);
 }
+
+/// The same while compiling: `Op` is the type of an operation, or decltype of what a visit gets.
+template <class Op>
+inline constexpr const Facts& facts_of = std::decay_t<Op>::facts;
 
 /// Its name in a spec.
 inline const char* name_of(const Operation& operation) {

@@ -2,8 +2,8 @@
 // the step: MixTrain (Wang et al., 2018), interval bound propagation (Gowal et al., 2018), CROWN-IBP (Zhang
 // et al., 2020).
 #pragma once
+#include "bounds/bounds.h"
 #include "bounds/interval.h"
-#include "bounds/methods.h"
 #include "device/limits.h"
 #include "train/pass.h"
 
@@ -20,8 +20,8 @@ struct Verified {
 
   template <class Reader>
   static Verified read(const Reader& objective) {
-    const BoundMethod bound = objective["bound"].one_of(kBoundMethods);
-    if (bound == BoundMethod::kAlphaCrown) objective["bound"].refuse("interval, crownIbp, symbolic or crown");
+    const BoundMethod bound = objective["bound"].row_of(kBoundMethods);
+    if (bound.optimised) objective["bound"].refuse("a method that optimises no lines");
     return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, limits::kBoundedImages),
             objective["gradient"].one_of(kGradients)};
   }
