@@ -6,7 +6,10 @@
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
 import type { ErrorCode } from '../lib/base/errors.js'
+import type { BoundMethod, TrainableMethod } from './boundMethods.js'
 import type { NetworkSpec } from './spec.js'
+
+export type { BoundMethod } from './boundMethods.js'
 
 /** Where tensors live: `cpu`, `cuda` or `cuda:1`. A device that isn't there is an error, never a silent CPU. */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}`
@@ -79,42 +82,31 @@ export interface NativeDataset {
   dispose(): void
 }
 
-/** Projected gradient ascent in the L∞ box around each image, clipped to [0,1]. ε and step size in [0,1] pixels. */
-export interface NativeAttack {
-  epsilon: number
-  stepSize: number
-  steps: number
-  /** Attempts from different random starts; the best per sample is kept. 1 while training. */
-  restarts: number
-  /** `uniform` in the ε-box, `gaussian` (TRADES: 0.001·N(0,1)) or `none`. */
-  start: 'uniform' | 'gaussian' | 'none'
+/**
+ * One of several kinds, told apart by `kind`. What else it has is stated where the kind is described in TypeScript, and
+ * read by that name where it is computed; the native side refuses what is missing or outside its limits.
+ */
+export interface NativeKind {
+  readonly kind: string
+  readonly [option: string]: number | string | boolean | NativeKind | undefined
 }
 
-export type NativeObjective =
-  | { kind: 'natural' }
-  | { kind: 'adversarial'; attack: NativeAttack }
-  | { kind: 'trades'; attack: NativeAttack; beta: number }
-  | NativeVerified
+/** lib/attacks and native/attack: what is searched for adversarial images, and how. `restarts` of 1 while training. */
+export type NativeAttack = NativeKind
 
-/**
- * Bounds of the network on the box around an image. `interval`: interval bound propagation (Gowal et al., 2018).
- * `crownIbp`: interval bounds inside, one backward pass for the margins (Zhang et al., 2020). The others bound every
- * layer by a backward pass: `symbolic` with both slopes u/(u−l) (Wang et al., 2018; equal to Fast-Lin, DeepZ and
- * Wong–Kolter), `crown` with the lower slope 0 or 1, whichever is tighter (Zhang et al., 2018), `alphaCrown` with the
- * lower slopes of the margins' pass optimised for each image (Xu et al., 2021).
- */
-export type BoundMethod = 'interval' | 'crownIbp' | 'symbolic' | 'crown' | 'alphaCrown'
+/** lib/objectives and native/train/objectives: `natural`, `adversarial`, `trades`, `verified`. */
+export type NativeObjective = NativeKind
 
 /**
  * Training on bounds: cleanWeight · cross-entropy of the batch + robustWeight · cross-entropy of the worst logits that
  * the bounds allow (0 for the label, −margin for every other class), meaned over `images` of the batch. The weights
  * come with every step; where the robust one is 0 no bound is computed.
  */
-export interface NativeVerified {
+export type NativeVerified = {
   kind: 'verified'
   /** Half the side of the box, clipped to [0,1], in [0,1] pixels. */
   epsilon: number
-  bound: Exclude<BoundMethod, 'alphaCrown'>
+  bound: TrainableMethod
   /** How many images of the batch are bounded, drawn with replacement; 0: all of them, each once. */
   images: number
   /** Whether the gradient flows through the denominator of the slope u/(u−l) too. */
@@ -193,16 +185,42 @@ export interface EvaluateRequest {
   /** With an attack, adversarial predictions are made as well. */
   attack: NativeAttack | null
   seed: number
+  /** Whether the images, and the strongest adversarial examples, are given back. Default false. */
+  keepImages?: boolean
 }
 
 export interface EvaluateResult {
-  /** Predicted class per sample, benign. */
+  /** Predicted class per sample, benign; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Cross-entropy per sample, benign. */
   losses: Float32Array
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  /** Where they are kept: pixels [n, channels, height, width], flat, in the network's type. */
+  images: Floats | null
+  adversarialImages: Floats | null
+  seconds: number
+}
+
+export interface GradientRequest {
+  /** Indices of the samples. */
+  indices: Uint32Array
+  batchSize: number
+  objective: NativeObjective
+  /** Of objectives on bounds: the weights of the clean and of the robust loss. */
+  cleanWeight: number
+  robustWeight: number
+  precision: Precision
+  /** With the sample's index, the key of all randomness. */
+  seed: number
+}
+
+export interface GradientResult {
+  /** One per parameter, of pruned ones too. */
+  gradients: Floats
+  /** Mean over the samples. */
+  loss: number
   seconds: number
 }
 
@@ -216,7 +234,7 @@ export interface NativeBounds {
   clip: boolean
   /** Bytes that backward passes may take at once; fewer than one neuron needs is an error. */
   memory: number
-  /** Of `alphaCrown`: gradient steps for each image. */
+  /** Of methods that optimise their bounds: gradient steps for each image. */
   iterations: number
 }
 
@@ -235,7 +253,7 @@ export interface VerifyResult {
   margins: Float64Array
   /** Whether the margin comes from float64. */
   confirmed: Uint8Array
-  /** Predicted class on the image itself. */
+  /** Predicted class on the image itself; −1 where a logit is NaN or infinite. */
   predictions: Int32Array
   /** Fraction of the neurons before a ReLU that are neither always on nor always off, meaned over the images. */
   unstable: number
@@ -390,6 +408,17 @@ export interface NativeAddon {
     request: EvaluateRequest,
     onProgress: ((progress: { samples: number }) => void) | null,
   ): NativeJob<EvaluateResult>
+
+  /**
+   * The gradient of an objective's mean loss over samples, with batch statistics as in training but without augmentation.
+   * Nothing of the network changes but its gradient arena, which holds the same.
+   */
+  gradients(
+    network: NativeNetwork,
+    dataset: NativeDataset,
+    request: GradientRequest,
+    onProgress: ((progress: { samples: number }) => void) | null,
+  ): NativeJob<GradientResult>
 
   /** Sound margins of images of a data set. */
   verify(

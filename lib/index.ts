@@ -22,8 +22,15 @@ export type {
   TensorLayout,
 } from '../bindings/native.js'
 export type { DeviceProbe, Probe } from '../bindings/probe.js'
-export { type Attack, attackWithin, describeAttack, parseAttack, pgd } from './attacks/attack.js'
-export type { AttackOptions } from './attacks/pgd.js'
+export {
+  type Attack,
+  type AttackOptions,
+  attackWithin,
+  describeAttack,
+  type Pgd,
+  parseAttack,
+  pgd,
+} from './attacks/attack.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
 export { version } from './base/version.js'
 export { type Proportion, proportion, wilson } from './base/wilson.js'
@@ -44,12 +51,20 @@ export {
   type DataOptions,
   type DataSplits,
   Dataset,
+  dataSet,
   fetchCifar10,
+  fetchData,
   type ImageArrays,
   imageSet,
   type LabelledImages,
 } from './data/index.js'
 export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
+export {
+  adversarialExamples,
+  type EngineEvaluation,
+  type EvaluateEngineOptions,
+  evaluateEngine,
+} from './evaluation/evaluateEngine.js'
 export {
   importTorch,
   readTorchModel,
@@ -57,7 +72,15 @@ export {
   type TorchModelTensor,
 } from './formats/torch/import.js'
 export type { Model } from './models/modelFile.js'
-export { allCnn, cifarLarge, type NamedNetworkOptions, vgg16, wideResNet } from './models/named.js'
+export {
+  allCnn,
+  cifarLarge,
+  type NamedNetworkOptions,
+  type NamedNetworks,
+  networks,
+  vgg16,
+  wideResNet,
+} from './models/named.js'
 export { type CreateOptions, loadNetwork, Network } from './models/network.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
@@ -94,6 +117,7 @@ export {
   type Natural,
   natural,
   type Objective,
+  objective,
   sameObjective,
   type Trades,
   type TradesOptions,
@@ -112,15 +136,11 @@ export type { RunEvent } from './runs/events.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export type { OnWarning } from './sparse/cache.js'
 export {
-  adversarialExamples,
   type Candidates,
   type CompileOptions,
   compile,
   type Dtype,
-  type EngineEvaluation,
   type EngineFacts,
-  type EvaluateEngineOptions,
-  evaluateEngine,
   type Instructions,
   type LayerPrediction,
   type Prediction,

@@ -8,6 +8,8 @@ import { temporaryFolder, tinyImages, tinySpec } from './helpers.js'
 type Call = { of: (...args: never[]) => unknown; args: unknown[] }
 
 const folder = temporaryFolder('file')
+// A text is a path, too: what is written there lies in this folder.
+process.chdir(folder)
 const calls = new Map<string, Call>()
 const junk: [string, unknown][] = [
   ['undefined', undefined],

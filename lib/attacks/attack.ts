@@ -1,33 +1,32 @@
-/** The attack that measures empirical robust accuracy: projected gradient ascent in the ε-box, with restarts. */
+/** Attacks: searches for images near the given ones that the network gets wrong. They measure empirical robust accuracy. */
+import { z } from 'zod'
+import type { NativeAttack } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
-import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween, show } from '../base/numbers.js'
-import { integer, parse, strict } from '../base/schemas.js'
-import { type AttackOptions, attackShape } from './pgd.js'
+import { parse, table } from '../base/schemas.js'
+import type { AttackBase, AttackKind } from './kind.js'
+import { pgdKind } from './pgd.js'
 
-/** An L∞ attack in [0,1] pixels. */
-export interface Attack extends AttackOptions {
-  /** Attempts from different random starts; a sample is broken if one of them breaks it. */
-  readonly restarts: number
-}
+export type { AttackBase } from './kind.js'
+export { type AttackOptions, type Pgd, pgd } from './pgd.js'
 
-/** Schema of an attack, defaults filled in. */
-export const attackSchema = strict({
-  ...attackShape('uniform'),
-  restarts: integer(1, LIMITS.restarts).default(1),
-})
+/** A new attack is a file of its own and a line here. */
+const kinds = { pgd: pgdKind }
 
-/**
- * Projected gradient ascent on the cross-entropy. Defaults are the paper's: ε 8/255, 10 steps of 2/255, one restart,
- * from a uniform start in the ε-box.
- *
- * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step or restart.
- */
-export const pgd = (options: Partial<Attack> = {}): Attack =>
-  Object.freeze(parse(attackSchema, options, 'pgd'))
+/** An L∞ attack in [0,1] pixels; `kind` says which, and without one it is `pgd`. */
+export type Attack = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
 
-const NAME = /^pgd(?:-?(\d+)(?:x(\d+))?)?$/i
+const DEFAULT = 'pgd'
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Schema of an attack, defaults filled in: `{ steps: 20 }`, `{ kind: pgd, epsilon: 8/255 }`. */
+export const attackSchema = z.preprocess(
+  (value) => (isObject(value) ? { kind: DEFAULT, ...value } : value),
+  table(kinds),
+)
 
 /**
  * An attack from its name: `pgd` (ten steps), `pgd10`, `pgd-50`, `pgd50x10` (50 steps, 10 restarts).
@@ -36,32 +35,47 @@ const NAME = /^pgd(?:-?(\d+)(?:x(\d+))?)?$/i
  * @throws CoppiceError if the name is none of these.
  */
 export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack => {
-  const match = typeof text === 'string' ? NAME.exec(text.trim()) : null
-  if (match === null) {
-    throw invalid(
-      `unknown attack ${show(text)}; write pgd10 for 10 steps, or pgd50x10 for 50 steps and 10 restarts`,
-    )
-  }
-  const [, steps, restarts] = match
-  return pgd({
-    ...optionsOf(options, 'attack'),
-    ...(steps === undefined ? {} : { steps: Number(steps) }),
-    ...(restarts === undefined ? {} : { restarts: Number(restarts) }),
-  })
+  const { kind, said } = read(text)
+  return made({ ...optionsOf(options, 'attack'), kind, ...said }, kind)
 }
 
-/** An attack by name within another ε than the paper's, its steps ε/4 long: ten of them reach every corner of the box. */
+/** An attack by name within another ε than the default, and what goes with it: steps of ε/4. */
 export const attackWithin = (epsilon: number, name = 'pgd10'): Attack => {
+  const { kind, said } = read(name)
   const within = parse(fractionBetween(0, 1), epsilon, 'attackWithin')
-  return parseAttack(name, { epsilon: within, stepSize: within / 4 || pgd().stepSize })
+  return made({ kind, ...kinds[kind].within(within), ...said }, kind)
 }
+
+/** The attack with other options. @throws CoppiceError for options that it doesn't have, or outside their limits */
+export const changedAttack = (attack: Attack, changes: Partial<Attack>): Attack =>
+  made({ ...attack, ...changes }, attack.kind ?? DEFAULT)
 
 /** `pgd10`, `pgd50x10`: what `parseAttack` reads. */
-export const attackName = ({ steps, restarts }: Attack): string =>
-  `pgd${steps}${restarts > 1 ? `x${restarts}` : ''}`
+export const attackName = (attack: Attack): string => kindOf(attack).name(attack)
 
 /** The short name of an attack, such as `PGD-50x10, eps 8/255`. */
-export const describeAttack = (attack: Attack): string => {
-  const { steps, restarts, epsilon } = optionsOf(attack, 'attack')
-  return `PGD-${steps}${restarts > 1 ? `x${restarts}` : ''}, eps ${formatPixels(epsilon)}`
+export const describeAttack = (attack: Attack): string =>
+  `${kindOf(attack).title(attack)}, eps ${formatPixels(attack.epsilon)}`
+
+/** The attack as the native side reads it. */
+export const nativeAttack = (attack: Attack): NativeAttack => kindOf(attack).native(attack)
+
+/** Cost of attacking one image, in forward passes. */
+export const attackWork = (attack: Attack): number => kindOf(attack).work(attack)
+
+const made = (options: object, name: string): Attack => Object.freeze(parse(attackSchema, options, name))
+
+/** The kind that a short name begins with, the longest such, and what the rest of it says. */
+const read = (text: string): { kind: keyof typeof kinds; said: Partial<Attack> } => {
+  const name = typeof text === 'string' ? text.trim().toLowerCase() : ''
+  const names = Object.keys(kinds) as (keyof typeof kinds)[]
+  const [kind] = names.filter((known) => name.startsWith(known)).sort((a, b) => b.length - a.length)
+  const said = kind && kinds[kind].parse(name.slice(kind.length))
+  if (kind !== undefined && said !== undefined) return { kind, said }
+  const hints = names.map((known) => kinds[known].hint)
+  throw invalid(`unknown attack ${show(text)}; write ${hints.join(', ')}`)
 }
+
+/** The entry of a kind only ever meets attacks of its kind, which the type of the table cannot say. */
+const kindOf = (attack: Attack): AttackKind<AttackBase, z.ZodType> =>
+  kinds[optionsOf(attack, 'attack').kind ?? DEFAULT] as unknown as AttackKind<AttackBase, z.ZodType>

@@ -17,8 +17,8 @@ export const strict = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
   })
 
 /** One of these words; another is an error that suggests the nearest. */
-export const choice = <const Names extends readonly [string, ...string[]]>(names: Names) =>
-  z.enum(names, { error: (issue) => unknownChoice(issue.input, names) })
+export const choice = <const Name extends string>(names: readonly Name[]) =>
+  z.enum(names as readonly [Name, ...Name[]], { error: (issue) => unknownChoice(issue.input, names) })
 
 type Variants = readonly [z.core.$ZodTypeDiscriminable, ...z.core.$ZodTypeDiscriminable[]]
 
@@ -36,6 +36,29 @@ export const variants = <const Tag extends string, const Options extends Variant
     },
   })
 }
+
+/** `variants` of a table of schemas: the objects that its entries describe, told apart by the key `tag`. */
+export const variantsOf = <Schema extends z.core.$ZodTypeDiscriminable>(
+  tag: string,
+  schemas: Readonly<Record<string, Schema>>,
+): z.ZodType<z.output<Schema>, z.input<Schema>> => {
+  const [first, ...others] = Object.values(schemas)
+  if (first === undefined) throw new TypeError(`a table of variants by "${tag}" is empty`)
+  return variants(tag, [first, ...others])
+}
+
+/**
+ * One of a table of kinds, told apart by the key `kind`, or `tag`: each has a schema whose `kind` is its name in the
+ * table. What is in the table is known everywhere; nobody lists it again.
+ */
+export const table = <Kinds extends Readonly<Record<string, { schema: z.core.$ZodTypeDiscriminable }>>>(
+  kinds: Kinds,
+  tag = 'kind',
+) =>
+  variantsOf<Kinds[keyof Kinds]['schema']>(
+    tag,
+    Object.fromEntries(Object.entries(kinds).map(([name, { schema }]) => [name, schema])),
+  )
 
 /** Lets a word stand for the object with that `kind` and all its defaults: `cosine` for `{ kind: 'cosine' }`. */
 export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>

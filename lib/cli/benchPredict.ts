@@ -8,6 +8,7 @@ import { didYouMean } from '../base/numbers.js'
 import { readModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
+import { readSpec } from '../networks/specFile.js'
 import { type Residual, residualNames } from '../pruning/layers.js'
 import { type Structure, structureNames } from '../pruning/structures.js'
 import { count, percent, table } from '../report/tables.js'
@@ -17,7 +18,6 @@ import { batchesFlag, distinct, dtypeFlag } from './benchFlags.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
-import { readSpec } from './specs.js'
 
 interface Flags {
   structure: Structure[]

@@ -12,7 +12,8 @@ import { CoppiceError, invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { version } from '../base/version.js'
 import type { Dataset } from '../data/dataset.js'
-import { testImages } from '../data/named.js'
+import { imagesArgument, testImages } from '../data/named.js'
+import { type AccuracyRow, measureAccuracy } from '../evaluation/engineAccuracy.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { fileHash } from '../files/hash.js'
 import { writeJson } from '../files/json.js'
@@ -21,7 +22,6 @@ import { chartSvg } from '../report/chart.js'
 import { speedChart } from '../report/speedChart.js'
 import { modelFiles } from '../runs/models.js'
 import { readFileAs } from '../runs/parseFile.js'
-import { type AccuracyRow, measureAccuracy } from '../sparse/benchmark/accuracy.js'
 import { benchSparse, type ModelResult } from '../sparse/benchmark/sparse.js'
 import { machine } from '../sparse/cpu.js'
 import type { Dtype } from '../sparse/options.js'
@@ -62,10 +62,7 @@ export const benchSparseCommand = (): Command =>
     .option('--seconds <s>', 'about how long a trial runs, warm and again flushed', numberFlag, 0.5)
     .option('--dense <model>', 'the dense network that compacted models came from')
     .option('--layers', 'a table of every layer, with the fraction of the measured peak')
-    .option(
-      '--data <set>',
-      'measure accuracy too: builtin, a folder with the CIFAR-10 files, or an .npz file',
-    )
+    .option('--data <set>', `measure accuracy too: ${imagesArgument}`)
     .option('--images <n>', 'of --data, the first n test images', integerFlag(1, LIMITS.images), 1000)
     .option('--attack <name>', 'of --data, the attack on the fp32 network (default: pgd10)')
     .option(

@@ -1,15 +1,15 @@
-/** `coppice data`: fetches CIFAR-10, says what a data set holds, exports one as .npz files. */
-
-import { existsSync, statSync } from 'node:fs'
+/** `coppice data`: fetches an official archive, says what a data set holds, exports one as .npz files. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command } from 'commander'
-import { CoppiceError, invalid } from '../base/errors.js'
+import { Command, Option } from 'commander'
+import { CoppiceError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
-import { builtinImages } from '../data/builtin.js'
-import { readCifar10 } from '../data/cifar10.js'
-import { fetchCifar10 } from '../data/fetch.js'
-import { fingerprint, type LabelledImages } from '../data/images.js'
-import { readNpz } from '../data/npz.js'
+import { parse } from '../base/schemas.js'
+import { listed } from '../base/words.js'
+import { fingerprint, firstImages, type LabelledImages } from '../data/images.js'
+import { fetchData } from '../data/index.js'
+import { imagesArgument, namedImages } from '../data/named.js'
+import { archiveOf, dataArguments, dataSchema, fetchable, loadImages, namedData } from '../data/sets.js'
 import { writeNpz } from '../data/writeNpz.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { count, table } from '../report/tables.js'
@@ -19,25 +19,26 @@ import { progressDisplay } from './progress.js'
 
 export const dataCommand = (): Command =>
   new Command('data')
-    .description('fetch CIFAR-10, describe a data set, or export one')
+    .description('fetch an official archive, describe a data set, or export one')
     .addCommand(fetchCommand())
     .addCommand(infoCommand())
     .addCommand(exportCommand())
 
 const fetchCommand = (): Command =>
   new Command('fetch')
-    .description('download CIFAR-10 (162 MB) into a folder, checked by MD5')
+    .description(`download ${listed(fetchable.map(sizeOf))} into a folder, checked by MD5`)
     .argument('<dir>', 'folder to put the files in')
+    .addOption(new Option('--set <name>', 'which set').choices(fetchable).default('cifar10'))
     .option('--url <url>', 'address of the archive, such as a mirror')
     .option('--json', 'print JSON')
-    .action(async (folder: string, { url, json }: { url?: string; json?: boolean }) => {
+    .action(async (folder: string, { set, url, json }: { set: string; url?: string; json?: boolean }) => {
       const display = progressDisplay('bytes')
       try {
         await interruptible(
           () => 'nothing was kept',
           (signal) =>
-            fetchCifar10(folder, {
-              ...(url !== undefined && { url }),
+            fetchData(set, folder, {
+              url,
               signal,
               onProgress: ({ received, total }) =>
                 display.update({
@@ -51,16 +52,22 @@ const fetchCommand = (): Command =>
       } finally {
         display.stop()
       }
-      printResult(json, { folder }, () => `CIFAR-10 is in ${folder}; use it with --data ${folder}`)
+      const { title } = archiveOf(set)
+      printResult(json, { set, folder }, () => `${title} is in ${folder}; use it with --data ${folder}`)
     })
+
+const sizeOf = (set: string): string => {
+  const { title, megabytes } = archiveOf(set)
+  return `${title} (${megabytes} MB)`
+}
 
 const infoCommand = (): Command =>
   new Command('info')
     .description('check a data set and say what it holds')
-    .argument('<set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .argument('<set>', imagesArgument)
     .option('--json', 'print JSON')
     .action(async (name: string, { json }: { json?: boolean }) => {
-      const parts = (await readSet(name)).map(describe)
+      const parts = (await namedImages(name)).map(describe)
       printResult(json, { set: name, parts }, () => asText(parts))
     })
 
@@ -74,22 +81,17 @@ interface ExportFlags {
 const exportCommand = (): Command =>
   new Command('export')
     .description('write a data set as train.npz and test.npz, for other tools')
-    .argument('<set>', 'builtin, or a folder with the CIFAR-10 files')
+    .argument('<set>', listed(dataArguments))
     .requiredOption('-o, --output <dir>', 'folder to write to')
-    .option('--train <n>', 'of builtin, how many training images', integerFlag(1, LIMITS.builtinImages))
-    .option('--test <n>', 'of builtin, how many test images', integerFlag(1, LIMITS.builtinImages))
+    .option('--train <n>', 'only the first n training images', integerFlag(1, LIMITS.images))
+    .option('--test <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
     .option('--json', 'print JSON')
     .action(async (name: string, { output, train, test, json }: ExportFlags) => {
-      if (name !== 'builtin' && (train ?? test) !== undefined) {
-        throw invalid(`--train and --test are for builtin; ${name} is exported whole`)
-      }
-      const images =
-        name === 'builtin'
-          ? builtinImages({ ...(train !== undefined && { train }), ...(test !== undefined && { test }) })
-          : await readCifar10(name)
+      const named = { ...namedData(name), ...(train && { train }), ...(test && { test }) }
+      const images = await loadImages(parse(dataSchema, named, 'data'))
       const files = [
-        { path: join(output, 'train.npz'), images: images.train },
-        { path: join(output, 'test.npz'), images: images.test },
+        { path: join(output, 'train.npz'), images: firstImages(images.train, train) },
+        { path: join(output, 'test.npz'), images: firstImages(images.test, test) },
       ]
       const present = files.find(({ path }) => existsSync(path))
       if (present !== undefined) {
@@ -108,14 +110,6 @@ const exportCommand = (): Command =>
         () => `use it with --data ${files[0]?.path},${files[1]?.path}`,
       )
     })
-
-const readSet = async (name: string): Promise<LabelledImages[]> => {
-  if (name === 'builtin') return Object.values(builtinImages())
-  if (!existsSync(name)) {
-    throw new CoppiceError('ERR_FILE', `${name}: there is no such file or folder; or name "builtin"`)
-  }
-  return statSync(name).isDirectory() ? Object.values(await readCifar10(name)) : [await readNpz(name)]
-}
 
 const describe = (images: LabelledImages) => {
   const perClass = Array.from({ length: images.classes }, () => 0)

@@ -7,13 +7,13 @@ import { LIMITS } from '../base/limits.js'
 import { fileLayout, readModel } from '../models/modelFile.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
+import { readSpec } from '../networks/specFile.js'
 import { describeObjective } from '../objectives/index.js'
 import { patternsOf } from '../pruning/patterns.js'
 import { remainingMacs, remainingWeights, sparsity } from '../pruning/sparsity.js'
 import { count, percent, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
-import { readSpec } from './specs.js'
 
 interface Flags {
   scale?: number

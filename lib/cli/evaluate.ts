@@ -4,14 +4,16 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
-import { type Attack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
+import { type Attack, changedAttack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
-import { attackOf, type Evaluation, evaluate, provenEpsilon } from '../evaluation/evaluate.js'
+import { imagesArgument } from '../data/named.js'
+import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
 import { writeJson } from '../files/json.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles } from '../runs/models.js'
 import { describeVerifier, type Verifier } from '../verification/index.js'
@@ -50,7 +52,7 @@ export const evaluateCommand = (): Command =>
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
     .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)
     .option('--images <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
     .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
@@ -86,7 +88,7 @@ const chooseAttack = (network: Network, flags: Flags): Attack | undefined => {
     ...(flags.stepSize !== undefined && { stepSize: flags.stepSize }),
   }
   const own = attackOf(network.history.objective) ?? pgd()
-  return flags.attack === undefined ? pgd({ ...own, ...changes }) : parseAttack(flags.attack, changes)
+  return flags.attack === undefined ? changedAttack(own, changes) : parseAttack(flags.attack, changes)
 }
 
 const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags: Flags) => {
@@ -109,7 +111,7 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
           } = await evaluate(network, dataset, {
             attack,
             verifier: flags.verifier,
-            epsilon: flags.epsilon ?? provenEpsilon(network.history.objective),
+            epsilon: epsilonToProve({ epsilon: flags.epsilon, objective: network.history.objective, attack }),
             images: flags.images,
             batchSize: flags.batchSize,
             precision: flags.precision,
@@ -165,4 +167,9 @@ const describe = (
     `On ${dataset.name}, n = ${rows[0]?.n}, 95 % intervals` +
       `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}` +
       `${verifier === undefined ? '' : `; VRA by ${describeVerifier(verifier)}, eps ${formatPixels(rows[0]?.epsilon ?? 0)}`}.`,
+    ...rows.flatMap(({ name, notFinite }) =>
+      notFinite === undefined
+        ? []
+        : [`${name}: logits of ${notFinite} images are not finite; they count as wrong.`],
+    ),
   ].join('\n')

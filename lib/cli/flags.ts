@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Device } from '../../bindings/native.js'
 import { didYouMean, parseBytes, parseFraction } from '../base/numbers.js'
-import { namedData } from '../data/named.js'
+import { namedData } from '../data/sets.js'
 import { type Verifier, verifier, verifierNames } from '../verification/index.js'
 
 /** Reads a whole number from `low` to `high`. */

@@ -10,10 +10,10 @@ import { printable } from '../formats/torch/match.js'
 import { fileLayout, writeModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
+import { readSpec } from '../networks/specFile.js'
 import { count, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
 import { printResult } from './output.js'
-import { readSpec } from './specs.js'
 
 interface Flags {
   output: string

@@ -4,8 +4,10 @@ import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
 import { LIMITS } from '../base/limits.js'
+import { listed } from '../base/words.js'
 import { runRecipe } from '../compression/pipeline.js'
 import type { RunHooks } from '../compression/session.js'
+import { dataArguments } from '../data/sets.js'
 import { structureNames } from '../pruning/structures.js'
 import { parseRecipe } from '../recipes/recipe.js'
 import { readRecipeFile, setValue } from '../recipes/recipeFile.js'
@@ -41,7 +43,7 @@ export const runCommand = (): Command =>
       [],
     )
     .addHelpText('after', `\nStructures of pruning: ${structureNames.join(', ')}.`)
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or train.npz,test.npz')
+    .option('--data <set>', listed(dataArguments))
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag)
     .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
     .option('--seed <n>', 'key of all randomness', integerFlag(0, LIMITS.seed))

@@ -9,19 +9,29 @@ import { type Attack, attackName, attackWithin, parseAttack } from '../attacks/a
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
+import { listed } from '../base/words.js'
 import type { Dataset } from '../data/index.js'
-import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
+import { imagesArgument } from '../data/named.js'
 import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
+import { epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
 import { readOutcomes } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { VerificationFile } from '../runs/verificationFile.js'
-import { describeVerifier, type Verifier, verifier } from '../verification/index.js'
+import {
+  describeVerifier,
+  methodLines,
+  optimisedMethods,
+  PAPERS_METHOD,
+  type Verifier,
+  verifier,
+  verifierNames,
+} from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
-import { measuredBy, requireAgreement, verdictsOf } from '../verification/verdict.js'
-import { verify } from '../verification/verify.js'
+import { measuredBy } from '../verification/verdict.js'
+import { agreeing, verify } from '../verification/verify.js'
 import { bytesFlag, collect, deviceFlag, integerFlag, pixelsFlag, verifierFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
 import { type ProgressDisplay, progressDisplay } from './progress.js'
@@ -54,16 +64,16 @@ export const verifyCommand = (): Command =>
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 2/255', pixelsFlag)
     .option(
       '--verifier <name>',
-      'interval, crownIbp, symbolic (default), crown, alphaCrown, or cascade: from cheap to dear, with attacks',
+      `${listed(verifierNames.map((name) => (name === PAPERS_METHOD ? `${name} (default)` : name)))}: from cheap to dear, with attacks`,
       verifierFlag,
     )
     .option('--images <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
-    .option('--data <set>', 'builtin, a folder with the CIFAR-10 files, or an .npz file')
+    .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--memory <size>', 'memory that bounds may take (default: 512MiB)', bytesFlag)
     .option(
       '--iterations <n>',
-      'gradient steps of alphaCrown for each image (default: 20)',
+      `gradient steps of ${listed(optimisedMethods)} for each image (default: 20)`,
       integerFlag(1, LIMITS.iterations),
     )
     .option('--unclipped', 'do not clip the box to [0,1], as in some published figures')
@@ -79,6 +89,7 @@ export const verifyCommand = (): Command =>
     .option('--seed <n>', "key of the attack's random starts", integerFlag(0, LIMITS.seed), 0)
     .option('-o, --output <file>', 'where the verdicts go, one line an image (default: beside the model)')
     .option('--json', 'print JSON')
+    .addHelpText('after', `\nBounds:\n${methodLines.join('\n')}`)
     .action(async (argument: string, flags: Flags) => {
       const chosen = chooseVerifier(flags)
       if (flags.threads !== undefined) addon().setThreads(flags.threads)
@@ -102,9 +113,9 @@ const chooseVerifier = ({
   intersect,
   attack,
 }: Flags): Verifier => {
-  const kind = named?.kind ?? 'symbolic'
-  if (iterations !== undefined && kind !== 'alphaCrown' && kind !== 'cascade') {
-    throw invalid(`--iterations: is for alphaCrown and cascade, not for ${kind}`)
+  const kind = named?.kind ?? PAPERS_METHOD
+  if (iterations !== undefined && kind !== 'cascade' && !optimisedMethods.includes(kind)) {
+    throw invalid(`--iterations: is for ${[...optimisedMethods, 'cascade'].join(' and ')}, not for ${kind}`)
   }
   if (attack !== undefined && attack !== 'none') parseAttack(attack)
   return verifier({
@@ -119,7 +130,7 @@ const chooseVerifier = ({
 }
 
 const chooseEpsilon = ({ history }: Network, { epsilon }: Flags): number => {
-  const known = epsilon ?? provenEpsilon(history.objective) ?? attackOf(history.objective)?.epsilon
+  const known = epsilonToProve({ epsilon, objective: history.objective })
   if (known !== undefined) return known
   throw invalid('--epsilon: give the distance to verify, such as 2/255; the network was not trained for any')
 }
@@ -177,11 +188,7 @@ const verifyModel = async (
   })
   try {
     if (file.done.length > 0) display.log(`${file.path} has ${file.done.length} images already`)
-    const {
-      perSample,
-      verifier: __,
-      ...figures
-    } = await verify(network, dataset, {
+    let found = await verify(network, dataset, {
       ...{ verifier: chosen, epsilon, attack, images, batchSize, seed, signal },
       done: file.done,
       onResult: (verdicts) => file.append(verdicts),
@@ -192,7 +199,8 @@ const verifyModel = async (
         }),
     })
     const measured = await measuredByRun(path, name, dataset)
-    if (measured !== undefined) requireAgreement(verdictsOf(perSample), epsilon, measured)
+    if (measured !== undefined) found = await agreeing(network, dataset, found, measured, { seed, signal })
+    const { perSample: _perSample, verifier: _verifier, ...figures } = found
     return { name, sparsity: await network.sparsity(), ...figures, file: file.path }
   } finally {
     await file.close()
@@ -249,6 +257,10 @@ const describe = (rows: readonly Row[], dataset: Dataset, chosen: Verifier): str
     `VRA proved by ${describeVerifier(chosen)}, eps ${[...new Set(rows.map(({ epsilon }) => formatPixels(epsilon)))].join(', ')}, ` +
       `on ${dataset.name}; n = ${first?.n}, 95 % intervals` +
       `${first === undefined || first.attacks.length === 0 ? '' : `; ERA under ${first.attacks.join(' and ')}`}.`,
+    ...rows.flatMap(({ name, brokenByRounding: rounded, notFinite }) => [
+      ...(rounded === undefined ? [] : [`${name}: ${rounded} proved, but broken by rounding errors alone.`]),
+      ...(notFinite === undefined ? [] : [`${name}: logits of ${notFinite} images are not finite.`]),
+    ]),
     ...rows.map(({ name, file }) => `Verdicts of ${name}: ${file}`),
   ].join('\n')
 }

@@ -17,10 +17,11 @@ import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
 import type { PruneSchedule } from '../pruning/schedules.js'
 import type { Scope } from '../pruning/scopes.js'
-import type { Score } from '../pruning/scores.js'
+import { type Score, scoreNeeds } from '../pruning/scores.js'
 import { pruneShape } from '../pruning/settings.js'
 import { requireReachable, type Structure } from '../pruning/structures.js'
 import { defaultOptimiser } from '../training/defaults.js'
+import { meanGradients } from '../training/gradients.js'
 import { trainingLoop } from '../training/loop.js'
 import { sgd } from '../training/optimiser.js'
 import {
@@ -166,7 +167,8 @@ export async function* compress(
   requireReachable(settings.structure, sparsity)
   const trainedWith = network.history.objective
   const objective = settings.objective ?? trainedWith
-  if (objective === undefined && (epochsPerStep > 0 || settings.score === 'learned')) {
+  const needs = scoreNeeds(settings.score)
+  if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
     throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
   }
   const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
@@ -202,7 +204,7 @@ export async function* compress(
     const { sparsity: target, milestone } = plan.at(cursor.step)
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
-      if (settings.score === 'learned' && objective !== undefined) {
+      if (needs === 'learned' && objective !== undefined) {
         if (cursor.phase === 'prune') await settle(() => network.handle.resetMoments(), signal)
         await trainPhase('scores', {
           objective,
@@ -213,7 +215,11 @@ export async function* compress(
           learn: { kind: 'scores', keep: 1 - target },
         })
       }
-      const pruned = await prune(network, settings, target, scores)
+      const gradients =
+        needs === 'gradients' && objective !== undefined
+          ? (await meanGradients(network, dataset, objective, shared, signal)).gradients
+          : undefined
+      const pruned = await prune(network, settings, target, { learnedScores: scores, gradients })
       scores = undefined
       cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
     }
@@ -254,7 +260,7 @@ async function prune(
   settings: Required<Pick<PruneRequest, 'structure' | 'score' | 'scope' | 'residual' | 'seed'>> &
     Pick<PruneRequest, 'exclude'>,
   target: number,
-  learnedScores: Floats | undefined,
+  given: Pick<PruneRequest, 'learnedScores' | 'gradients'>,
 ): Promise<Pick<CompressStep, 'sparsity' | 'filters'>> {
   const { structure, score, scope, residual, exclude, seed } = settings
   const { handle } = network
@@ -270,7 +276,7 @@ async function prune(
     exclude,
     sparsity: target,
     seed,
-    ...(learnedScores !== undefined && { learnedScores }),
+    ...given,
   })
   await settle(() => handle.write('mask', mask))
   await settle(() => handle.resetMoments())

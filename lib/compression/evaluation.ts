@@ -12,10 +12,9 @@ import { describeNetwork } from '../networks/describe.js'
 import { remainingMacs, sparsity } from '../pruning/sparsity.js'
 import { valueIn } from '../runs/parseFile.js'
 import { outcomeFile, type ResultRow, readOutcomes, type VerifiedFigures } from '../runs/result.js'
-import { verificationWork } from '../verification/index.js'
+import { PAPERS_METHOD, verificationWork } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
-import { requireConsistent } from '../verification/verdict.js'
-import { verify } from '../verification/verify.js'
+import { consistent, verify } from '../verification/verify.js'
 import { type CompressStep, stepSchema } from './compress.js'
 import type { Session } from './session.js'
 import { evaluationWork, verifyWork } from './work.js'
@@ -113,8 +112,7 @@ async function verifyStage(
     )
     before += images * work
   }
-  requireConsistent(found)
-  return found
+  return consistent(network, prepared.data.test, found, { seed, signal: hooks.signal })
 }
 
 const load = async (path: string, device: Device): Promise<Held> => {
@@ -135,7 +133,7 @@ const describeRow = async (
   const mask = await settle(() => network.handle.read('mask'))
   const { prunable, macs } = describeNetwork(spec)
   const zero = sparsity(mask, layout)
-  const paper = proofs.find(({ verifier }) => verifier.kind === 'symbolic')
+  const paper = proofs.find(({ verifier }) => verifier.kind === PAPERS_METHOD)
   return {
     name,
     branch,

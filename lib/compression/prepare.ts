@@ -2,16 +2,16 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { BoundMethod } from '../../bindings/native.js'
+import type { BoundMethod, NativeVerified } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
-import type { DataSplits, Dataset } from '../data/index.js'
+import type { Dataset } from '../data/index.js'
+import { type DataSplits, loadData } from '../data/load.js'
 import { fileHash } from '../files/hash.js'
 import { readModel } from '../models/modelFile.js'
 import { Network } from '../models/network.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { nativeObjective } from '../objectives/index.js'
 import { pruneMask } from '../pruning/mask.js'
-import { loadData } from '../recipes/data.js'
 import type { Recipe } from '../recipes/recipe.js'
 import {
   branchesOf,
@@ -49,8 +49,8 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     data.test.dispose()
   }
   try {
-    const { shape, classes } = data.train
-    const surroundings = { shape, classes, testImages: data.test.length, ...(model && { model }) }
+    const { shape, classes, normalize } = data.train
+    const surroundings = { shape, classes, normalize, testImages: data.test.length, ...(model && { model }) }
     const spec = await resolveNetwork(recipe, surroundings)
     const resolved = resolveRecipe(recipe, spec, surroundings)
     const fingerprints = {
@@ -145,7 +145,7 @@ const requireBounds = async (recipe: ResolvedRecipe, network: Network, images: D
   for (const objective of [recipe.pretrain.objective, ...branches.map((branch) => branch.objective)]) {
     const native = objective && nativeObjective(objective)
     if (native?.kind === 'verified')
-      await tryBounds(`objective ${objective?.kind}`, native.bound, DEFAULT_MEMORY)
+      await tryBounds(`objective ${objective?.kind}`, (native as NativeVerified).bound, DEFAULT_MEMORY)
   }
 }
 

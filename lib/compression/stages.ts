@@ -2,6 +2,7 @@
 
 import { readModel, writeModel } from '../models/modelFile.js'
 import { describeObjective } from '../objectives/index.js'
+import { scoringEpochs } from '../pruning/scores.js'
 import { type Branch, branchesOf } from '../recipes/resolve.js'
 import type { ResultRow } from '../runs/result.js'
 import { FIRST_STEP } from '../training/plan.js'
@@ -58,7 +59,7 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
   if (prune === undefined) return []
   const { keep, milestones, ...settings } = prune
   const epochsPerStep = branch.objective === undefined ? 0 : prune.epochsPerStep
-  const scoring = prune.score === 'learned' ? prune.scoreEpochs : 0
+  const scoring = scoringEpochs(prune)
   const tuneWork = trainingWork(branch.objective ?? pretrain.objective)
   const stepWork = data.train.length * tuneWork * (epochsPerStep + scoring)
   const rows: ResultRow[] = []

@@ -1,13 +1,14 @@
 /** How much work a run is, in passes of one image through the network: the measure of its progress. */
-import type { Attack } from '../attacks/attack.js'
+import { type Attack, attackWork } from '../attacks/attack.js'
 import { objectiveWork } from '../objectives/index.js'
+import { scoringEpochs } from '../pruning/scores.js'
 import { branchesOf, type ResolvedRecipe, type VerifyPlan } from '../recipes/resolve.js'
 import { verificationWork } from '../verification/index.js'
 
 /** Of training on one image. With bounds an estimate: what they cost depends on how many neurons are unstable. */
 export const trainingWork = objectiveWork
 
-export const evaluationWork = ({ steps, restarts }: Attack): number => 1 + restarts * (2 * steps + 1)
+export const evaluationWork = (attack: Attack): number => 1 + attackWork(attack)
 
 /** Of verifying one image with all verifiers. */
 export const verifyWork = ({ verifiers }: VerifyPlan): number =>
@@ -23,7 +24,7 @@ export const totalWork = (recipe: ResolvedRecipe, images: { train: number; valid
   let work = images.train * pretrain.epochs * trainingWork(pretrain.objective) + evaluation
   if (prune === undefined) return work
   for (const { objective } of branchesOf(recipe)) {
-    const scoreEpochs = prune.score === 'learned' ? prune.scoreEpochs : 0
+    const scoreEpochs = scoringEpochs(prune)
     const passes =
       (objective ? prune.epochsPerStep * trainingWork(objective) : 0) +
       scoreEpochs * trainingWork(objective ?? pretrain.objective)

@@ -10,9 +10,11 @@
 import { z } from 'zod'
 import { hash32 } from '../base/hash.js'
 import { LIMITS } from '../base/limits.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { integer, parse, seedSchema, strict } from '../base/schemas.js'
+import { CIFAR10_NORMALIZATION } from '../networks/options.js'
 import { Canvas, type Colour, PLANE, type Randomness, randomness, SIDE, turned } from './canvas.js'
 import type { LabelledImages } from './images.js'
+import { counts, type DataSetKind, type ImageSplits } from './set.js'
 import { bar, blob, type Silhouette, silhouettes } from './silhouettes.js'
 
 export interface BuiltinOptions {
@@ -43,14 +45,38 @@ const classes: readonly (readonly [name: string, silhouette: Silhouette])[] = Ob
  *
  * @throws CoppiceError for a count below 1 or an unknown option.
  */
-export const builtinImages = (
-  options: BuiltinOptions = {},
-): { train: LabelledImages; test: LabelledImages } => {
+export const builtinImages = (options: BuiltinOptions = {}): ImageSplits => {
   const { train, test, seed } = parse(schema, options, 'builtin')
   return {
     train: drawSet('builtin train', train, (index) => hash32(seed, 0, index)),
     test: drawSet('builtin test', test, (index) => hash32(seed, 1, index)),
   }
+}
+
+const recipeSchema = strict({
+  set: z.literal('builtin'),
+  ...counts,
+  train: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many training images', default: 'all' }),
+  test: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many test images', default: 'all' }),
+  seed: seedSchema.default(0).describe('draws the images and the validation split'),
+})
+
+export const builtinSet: DataSetKind<typeof recipeSchema> = {
+  title: 'built-in',
+  argument: 'builtin',
+  schema: recipeSchema,
+  paths: [],
+  named: (argument) => (argument === 'builtin' ? {} : undefined),
+  load: async ({ train, test, validation, seed }) =>
+    builtinImages({
+      seed,
+      ...(train !== undefined && { train: train + validation }),
+      ...(test !== undefined && { test }),
+    }),
 }
 
 const drawSet = (name: string, count: number, keyOf: (index: number) => number): LabelledImages => {
@@ -63,7 +89,9 @@ const drawSet = (name: string, count: number, keyOf: (index: number) => number):
     drawImage(images.subarray(index * size, (index + 1) * size), label, randomness(keyOf(index)))
   }
   const classNames = classes.map(([className]) => className)
-  return { name, images, labels, shape: [3, SIDE, SIDE], classes: classes.length, classNames }
+  // Colours and brightness lie about where those of photographs do, so these are normalised as they are.
+  const facts = { classes: classes.length, classNames, normalize: CIFAR10_NORMALIZATION } as const
+  return { name, images, labels, shape: [3, SIDE, SIDE], ...facts }
 }
 
 const drawImage = (bytes: Uint8Array, label: number, random: Randomness): void => {

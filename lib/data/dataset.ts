@@ -9,8 +9,9 @@ import { instanceOf, optionsOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { show } from '../base/numbers.js'
 import { parse, seedSchema } from '../base/schemas.js'
+import type { Normalization } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
-import { fingerprint, type LabelledImages } from './images.js'
+import { type Augment, defaultNormalization, fingerprint, type LabelledImages } from './images.js'
 import { epochOrder } from './order.js'
 
 /** What all views of one native copy share. */
@@ -23,6 +24,8 @@ interface Shared {
   shape: ImageShape
   classes: number
   classNames: readonly string[]
+  augment: Augment
+  normalize: Readonly<Normalization> | false
 }
 
 /**
@@ -53,7 +56,7 @@ export class Dataset {
 
   /** The view of everything in a native copy of `images`. */
   static over(handle: NativeDataset, images: LabelledImages): Dataset {
-    const { name, labels, images: bytes, shape, classes } = images
+    const { name, labels, images: bytes, shape, classes, augment = 'none' } = images
     const shared = {
       handle,
       labels: labels.slice(),
@@ -61,6 +64,8 @@ export class Dataset {
       fingerprint: fingerprint(images),
       shape,
       classes,
+      augment,
+      normalize: images.normalize ?? defaultNormalization(shape),
       classNames: images.classNames ?? Array.from({ length: classes }, (_, label) => `${label}`),
     }
     return new Dataset(name, shared, Uint32Array.from(labels.keys()))
@@ -83,6 +88,16 @@ export class Dataset {
 
   get classNames(): readonly string[] {
     return this.shared.classNames
+  }
+
+  /** What training does to the images unless it is told otherwise. */
+  get augment(): Augment {
+    return this.shared.augment
+  }
+
+  /** How networks by name normalise the images unless they are told otherwise. */
+  get normalize(): Readonly<Normalization> | false {
+    return this.shared.normalize
   }
 
   /** Class of each image of this view. */

@@ -1,5 +1,4 @@
-/** Downloads CIFAR-10's official archive, checks it and unpacks it. */
-
+/** Downloads a data set's official archive, checks it and unpacks it. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
@@ -10,10 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
-import { CIFAR10_BINARY, readCifar10 } from './cifar10.js'
-
-export const CIFAR10_URL = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz'
-const CIFAR10_MD5 = 'c32a1d4ab5d03f1284b67883e8d87530'
+import type { Archive } from './set.js'
 
 /** Of any archive, in bytes; a server that never ends must not fill the disk. */
 const LONGEST_ARCHIVE = 2 ** 30
@@ -24,27 +20,31 @@ export interface FetchOptions {
   signal?: AbortSignal | undefined
   /** Bytes; `total` is undefined where the server does not tell. */
   onProgress?: ((progress: { received: number; total: number | undefined }) => void) | undefined
-  /** Expected sum of another archive; for mirrors of other sets, and tests. */
+  /** Expected sum of another archive, for tests. */
   md5?: string | undefined
   /** Checks the unpacked folder; default: by the official sums of every file. */
   check?: ((folder: string) => Promise<unknown>) | undefined
 }
 
 /**
- * Makes `folder` hold the official binary files. A folder that is there already is checked, not downloaded again;
+ * Makes `folder` hold the files of an archive. A folder that is there already is checked, not downloaded again;
  * nothing is left behind by a failure.
  *
  * @throws CoppiceError `ERR_FILE` when the download fails, stops short or has another MD5; the signal's reason.
  */
-export async function fetchCifar10(folder: string, options: FetchOptions = {}): Promise<void> {
+export async function fetchArchive(
+  official: Archive,
+  folder: string,
+  options: FetchOptions = {},
+): Promise<void> {
   const {
-    url = CIFAR10_URL,
+    url = official.url,
+    md5 = official.md5,
+    check = official.check,
     signal,
     onProgress,
-    md5 = CIFAR10_MD5,
-    check = readCifar10,
-  } = optionsOf(options, 'fetchCifar10')
-  const target = resolve(pathOf(folder, 'fetchCifar10'))
+  } = optionsOf(options, 'fetchData')
+  const target = resolve(pathOf(folder, 'fetchData'))
   if (existsSync(target) && (await orFileError(readdir(target))).length > 0) {
     await check(target)
     return
@@ -62,7 +62,7 @@ export async function fetchCifar10(folder: string, options: FetchOptions = {}): 
         throw new CoppiceError('ERR_FILE', `${archive} could not be unpacked by tar`, { cause })
       },
     )
-    const unpacked = join(scratch, CIFAR10_BINARY.folder)
+    const unpacked = join(scratch, official.folder)
     await check(unpacked)
     await orFileError(rename(unpacked, target))
   } finally {

@@ -3,8 +3,12 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { choice, integer, parse, strict } from '../base/schemas.js'
+import { CIFAR10_NORMALIZATION, type Normalization, networkOptionsSchema } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
+
+/** `standard`: random crops of the image padded by 4 pixels, and flips; of photographs they keep the class. */
+export type Augment = 'standard' | 'none'
 
 export interface LabelledImages {
   readonly name: string
@@ -16,6 +20,10 @@ export interface LabelledImages {
   /** Number of classes. */
   readonly classes: number
   readonly classNames?: readonly string[]
+  /** What training does to them unless it is told otherwise. Default `none`. */
+  readonly augment?: Augment
+  /** How networks by name normalise them unless they are told otherwise. Default: `defaultNormalization`. */
+  readonly normalize?: Readonly<Normalization> | false
 }
 
 /** Images and labels as users have them. */
@@ -31,6 +39,10 @@ export interface ImageArrays {
   /** Number of classes; default: one more than the largest label, at least 2. */
   classes?: number
   classNames?: readonly string[]
+  /** What training does to them unless it is told otherwise. Default `none`: digits must not be mirrored. */
+  augment?: Augment
+  /** How networks by name normalise them unless told otherwise. Default: as CIFAR-10 with three channels, else `false`. */
+  normalize?: Normalization | false
 }
 
 const bytes = z.union([z.instanceof(Uint8Array), z.instanceof(Uint8ClampedArray)], {
@@ -46,6 +58,8 @@ const schema = strict({
   shape: z.tuple([side, side, side], 'expected [channels, height, width]'),
   classes: integer(2, LIMITS.classes).optional(),
   classNames: z.array(z.string('expected a name'), 'expected a list of names').optional(),
+  augment: choice(['standard', 'none']).default('none'),
+  normalize: networkOptionsSchema.shape.normalize.unwrap().optional(),
 })
 
 /**
@@ -55,7 +69,8 @@ const schema = strict({
  * images, a label that is no class, as many labels as there are not images.
  */
 export const labelledImages = (value: ImageArrays): LabelledImages => {
-  const { name, images, labels: given, shape, classes: stated, classNames } = parse(schema, value, 'images')
+  const { name, images, labels: given, shape, classes: stated, ...rest } = parse(schema, value, 'images')
+  const { classNames, augment, normalize } = rest
   const size = shape[0] * shape[1] * shape[2]
   const count = images.length / size
   if (count === 0 || !Number.isInteger(count)) {
@@ -84,7 +99,9 @@ export const labelledImages = (value: ImageArrays): LabelledImages => {
     labels,
     shape,
     classes,
+    augment,
     ...(classNames === undefined ? {} : { classNames }),
+    ...(normalize === undefined ? {} : { normalize }),
   }
 }
 
@@ -96,8 +113,14 @@ export const fingerprint = ({ images, labels, shape, classes }: LabelledImages):
     .update(images)
     .digest('hex')
 
-/** The first `count` images; pixels are shared, not copied. */
-export const firstImages = (images: LabelledImages, count: number): LabelledImages => {
+/** Of images that come without a mean and deviation: those of CIFAR-10 where they have three channels, else none. */
+export const defaultNormalization = ([channels]: ImageShape): Readonly<Normalization> | false =>
+  channels === CIFAR10_NORMALIZATION.mean.length ? CIFAR10_NORMALIZATION : false
+
+/** The first `count` images, by default all; pixels are shared, not copied. @throws CoppiceError if there are fewer */
+export const firstImages = (images: LabelledImages, count = images.labels.length): LabelledImages => {
+  const { name, labels } = images
+  if (count > labels.length) throw invalid(`${name} has ${labels.length} images, but ${count} are asked for`)
   const size = images.shape[0] * images.shape[1] * images.shape[2]
   return {
     ...images,

@@ -1,38 +1,21 @@
-/** Data ready on a device: training, validation and test sets. The validation set chooses whatever is chosen. */
-
+/** Data ready on a device: training, validation and test sets. */
 import type { Device } from '../../bindings/native.js'
 import { optionsOf, pathOf } from '../base/arguments.js'
-import { invalid } from '../base/errors.js'
-import { LIMITS } from '../base/limits.js'
-import { integer, parse } from '../base/schemas.js'
 import { type BuiltinOptions, builtinImages } from './builtin.js'
 import { readCifar10 } from './cifar10.js'
 import { Dataset } from './dataset.js'
+import { type FetchOptions, fetchArchive } from './fetch.js'
 import { type ImageArrays, type LabelledImages, labelledImages } from './images.js'
+import { type DataOptions, type DataSplits, toDevice } from './load.js'
 import { readNpz } from './npz.js'
+import { archiveOf } from './sets.js'
 
 export { type BuiltinOptions, builtinImages } from './builtin.js'
 export { readCifar10 } from './cifar10.js'
 export { Dataset } from './dataset.js'
-export { fetchCifar10 } from './fetch.js'
-export { fingerprint, type ImageArrays, type LabelledImages, labelledImages } from './images.js'
+export { type Augment, fingerprint, type ImageArrays, type LabelledImages, labelledImages } from './images.js'
+export { type DataOptions, type DataSplits, dataSet } from './load.js'
 export { readNpz } from './npz.js'
-
-export interface DataOptions {
-  /** Where the images live; default `cpu`. */
-  device?: Device
-  /** Training images set aside for validation, drawn by `seed`; default 1000. */
-  validation?: number
-  /** Key of the draw of the validation images; default 0. */
-  seed?: number
-}
-
-/** `train` and `validation` are views of one native copy; disposing either disposes both. */
-export interface DataSplits {
-  train: Dataset
-  validation: Dataset
-  test: Dataset
-}
 
 /**
  * CIFAR-10 from a folder with its official files: 50,000 training images, of which `validation` are set aside, and
@@ -59,19 +42,16 @@ export const imageSet = async (
     optionsOf(options, 'imageSet'),
   )
 
-const toDevice = async (
-  images: { train: LabelledImages; test: LabelledImages },
-  { device = 'cpu', validation: asked = 1000, seed = 0 }: DataOptions,
-): Promise<DataSplits> => {
-  const validation = parse(integer(0, LIMITS.images), asked, 'validation')
-  const { length } = images.train.labels
-  if (validation >= length) {
-    throw invalid(
-      `validation: ${validation} images cannot be set aside from ${length} training images; ` +
-        'pass fewer, or validation: 0',
-    )
-  }
-  const all = await Dataset.create(images.train, { device })
-  const split = all.split({ validation, seed })
-  return { ...split, test: await Dataset.create(images.test, { device }) }
-}
+/**
+ * Makes `folder` hold the official binary files of a set, such as `cifar10` or `cifar100`, downloaded and checked. A
+ * folder that is there already is checked, not downloaded again; nothing is left behind by a failure.
+ *
+ * @throws CoppiceError for a set that has no archive; `ERR_FILE` when the download fails, stops short or has another
+ * MD5; the signal's reason.
+ */
+export const fetchData = async (set: string, folder: string, options: FetchOptions = {}): Promise<void> =>
+  fetchArchive(archiveOf(set), folder, options)
+
+/** `fetchData` of CIFAR-10. */
+export const fetchCifar10 = (folder: string, options: FetchOptions = {}): Promise<void> =>
+  fetchData('cifar10', folder, options)

@@ -1,30 +1,29 @@
-/** Data sets as people name them: `builtin`, a folder with the CIFAR-10 files, or .npz files. */
+/** The images that `--data` names where a network is tested. */
 import { existsSync, statSync } from 'node:fs'
 import type { Device } from '../../bindings/native.js'
-import { CoppiceError, invalid } from '../base/errors.js'
-import { builtin, cifar10, type Dataset, imageSet } from './index.js'
+import { parse } from '../base/schemas.js'
+import { listed } from '../base/words.js'
+import { Dataset } from './dataset.js'
+import type { LabelledImages } from './images.js'
+import { readNpz } from './npz.js'
+import { dataArguments, dataSchema, loadImages, namedData } from './sets.js'
 
-/** The data section of a recipe that `name` stands for; two .npz files are `train.npz,test.npz`. */
-export const namedData = (name: string): Record<string, unknown> => {
-  if (name === 'builtin') return { set: 'builtin' }
-  const [trainFile, testFile, ...more] = name.split(',')
-  if (trainFile?.endsWith('.npz') && testFile?.endsWith('.npz') && more.length === 0) {
-    return { set: 'npz', trainFile, testFile }
+/** What names images to test on, for help texts: a data set, or one .npz file. */
+export const imagesArgument: string = listed([
+  ...dataArguments.filter((argument) => !argument.includes('.npz')),
+  'an .npz file',
+])
+
+/** The parts of what an argument names: training and test images of a set, or the images of one .npz file. */
+export const namedImages = async (argument: string): Promise<LabelledImages[]> => {
+  if (argument.endsWith('.npz') && existsSync(argument) && !statSync(argument).isDirectory()) {
+    return [await readNpz(argument)]
   }
-  if (trainFile?.endsWith('.npz')) {
-    throw invalid(`--data ${name}: name two files, one to train on and one to test on: train.npz,test.npz`)
-  }
-  return { set: 'cifar10', folder: name }
+  return Object.values(await loadImages(parse(dataSchema, namedData(argument), 'data')))
 }
 
-/** The test images that `--data` names: `builtin`, a folder with the CIFAR-10 files, or an .npz file. */
-export async function testImages(name: string, device: Device): Promise<Dataset> {
-  if (name === 'builtin') return (await builtin({ device })).test
-  if (!existsSync(name)) {
-    throw new CoppiceError('ERR_FILE', `--data ${name}: there is no such file or folder; or name "builtin"`)
-  }
-  if (!statSync(name).isDirectory()) return imageSet(name, { device })
-  const { train, test } = await cifar10(name, { device, validation: 0 })
-  train.dispose()
-  return test
+/** The test images of what `--data` names, on a device. */
+export async function testImages(argument: string, device: Device): Promise<Dataset> {
+  const test = (await namedImages(argument)).at(-1) as LabelledImages
+  return Dataset.create(test, { device })
 }

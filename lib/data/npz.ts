@@ -3,12 +3,15 @@
  * and `labels`, whole numbers [n]. (numpy.lib.format, versions 1.0 to 3.0)
  */
 import { basename } from 'node:path'
-import { CoppiceError } from '../base/errors.js'
+import { z } from 'zod'
+import { CoppiceError, invalid } from '../base/errors.js'
 import { show, showNames, showShape } from '../base/numbers.js'
+import { strict } from '../base/schemas.js'
 import { readBytes } from '../files/read.js'
 import { type Archive, ArchiveError, openArchive } from '../files/zip.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type LabelledImages, labelledImages } from './images.js'
+import { counts, type DataSetKind, pathTo } from './set.js'
 
 interface NpyArray {
   data:
@@ -75,6 +78,46 @@ export async function readNpz(file: string): Promise<LabelledImages> {
     labels: labels.data,
     shape,
   })
+}
+
+const schema = strict({
+  set: z.literal('npz'),
+  trainFile: pathTo('training images'),
+  testFile: pathTo('test images'),
+  ...counts,
+})
+
+export const npzSet: DataSetKind<typeof schema> = {
+  title: '.npz',
+  argument: 'train.npz,test.npz',
+  schema,
+  paths: ['trainFile', 'testFile'],
+  named: (argument) => {
+    const [trainFile, testFile, ...more] = argument.split(',')
+    if (!trainFile?.endsWith('.npz')) return undefined
+    if (testFile?.endsWith('.npz') && more.length === 0) return { trainFile, testFile }
+    throw invalid(
+      `--data ${argument}: name two files, one to train on and one to test on: train.npz,test.npz`,
+    )
+  },
+  load: async ({ trainFile, testFile }) => {
+    const images = { train: await readNpz(trainFile), test: await readNpz(testFile) }
+    requireAlike(images.train, images.test)
+    return images
+  },
+}
+
+const requireAlike = (train: LabelledImages, test: LabelledImages): void => {
+  if (train.shape.join() !== test.shape.join()) {
+    throw invalid(
+      `data.testFile: its images are ${test.shape.join('×')}, the training images ${train.shape.join('×')}`,
+    )
+  }
+  if (test.classes > train.classes) {
+    throw invalid(
+      `data.testFile: has labels up to ${test.classes - 1}, the training set only ${train.classes} classes`,
+    )
+  }
 }
 
 const channelsFirst = (data: Uint8Array, n: number, pixels: number, channels: number): Uint8Array => {

@@ -4,19 +4,21 @@ import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, attackWithin, pgd } from '../attacks/attack.js'
+import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
-import { type Proportion, proportion } from '../base/wilson.js'
+import type { Proportion } from '../base/wilson.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
-import { nativeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
+import { type Objective, objectiveSchema } from '../objectives/index.js'
+import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { requirePrecision } from '../training/settings.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
+import { type Accuracies, countOf, tally } from './tally.js'
 
 export interface EvaluateOptions {
   /** A robust objective: its ε, step size and steps make the attack. */
@@ -40,13 +42,10 @@ export interface EvaluateOptions {
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
 }
 
-export interface Evaluation {
+/** Benign (`accuracy`) and empirical robust accuracy (`era`), and what was asked for besides. */
+export interface Evaluation extends Accuracies {
   /** Images evaluated. */
   n: number
-  /** Benign accuracy. */
-  accuracy: Proportion
-  /** Empirical robust accuracy: right on the image and on the strongest adversarial example found. */
-  era?: Proportion
   attack?: Attack
   /** With a verifier: verified robust accuracy, and what proved it at which ε. */
   vra?: Proportion
@@ -60,6 +59,7 @@ export interface Outcomes {
   /** Index in the whole data set. */
   indices: Uint32Array
   labels: Uint8Array
+  /** −1 where a logit is NaN or infinite, which is wrong whatever the label. */
   predictions: Int32Array
   /** Cross-entropy. */
   losses: Float32Array
@@ -85,7 +85,7 @@ const schema = strict({
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
- * verifier, VRA is measured too; a proof that the attack contradicts is an error, so that VRA never exceeds ERA at the
+ * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone contradicts it, so that VRA never exceeds ERA at the
  * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
@@ -101,11 +101,8 @@ export async function evaluate(
   const { signal, onProgress, ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
-  const n = settings.images ?? dataset.length
-  if (n > dataset.length) {
-    throw invalid(`evaluate.images: ${n} images are asked for, but ${dataset.name} has ${dataset.length}`)
-  }
-  const epsilon = settings.epsilon ?? provenEpsilon(settings.robust) ?? attack?.epsilon
+  const n = countOf('evaluate', settings.images, dataset)
+  const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
   if (settings.verifier !== undefined && epsilon === undefined) {
     throw invalid(
       'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
@@ -124,7 +121,7 @@ export async function evaluate(
           indices,
           batchSize: settings.batchSize,
           precision,
-          attack: attack ?? null,
+          attack: attack === undefined ? null : nativeAttack(attack),
           seed: settings.seed,
         },
         onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples }),
@@ -153,25 +150,6 @@ export async function evaluate(
   }
 }
 
-/** The ε that an objective on bounds trains to prove; none for the others. */
-export const provenEpsilon = (objective: Objective | undefined): number | undefined => {
-  const native = objective && nativeObjective(objective)
-  return native?.kind === 'verified' ? native.epsilon : undefined
-}
-
-/**
- * The attack that a robust objective trains against, from a uniform start; none for `natural`. Of objectives on bounds
- * PGD-10 within their ε.
- */
-export const attackOf = (objective: Objective | undefined): Attack | undefined => {
-  if (objective === undefined || objective.kind === 'natural') return undefined
-  if ('stepSize' in objective) {
-    const { epsilon, stepSize, steps } = objective
-    return pgd({ epsilon, stepSize, steps })
-  }
-  return attackWithin(objective.epsilon)
-}
-
 const summarise = (
   indices: Uint32Array,
   labels: Uint8Array,
@@ -180,20 +158,15 @@ const summarise = (
 ): Evaluation => {
   const n = indices.length
   const { predictions, losses, adversarialPredictions, adversarialLosses } = result
-  const right = labels.map((label, sample) => (predictions[sample] === label ? 1 : 0))
+  const counted = tally(labels, predictions, attack && adversarialPredictions)
   const evaluation: Evaluation = {
     n,
-    accuracy: proportion(sum(right), n),
+    ...counted,
     perSample: brief({ indices, labels, predictions, losses }),
   }
   if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
-  const robust = right.map((one, sample) => (adversarialPredictions[sample] === labels[sample] ? one : 0))
-  return {
-    ...evaluation,
-    era: proportion(sum(robust), n),
-    attack,
-    perSample: brief({ indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }),
-  }
+  const perSample = { indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }
+  return { ...evaluation, attack, perSample: brief(perSample) }
 }
 
 /** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
@@ -201,5 +174,3 @@ const brief = (outcomes: Outcomes): Outcomes =>
   Object.defineProperty(outcomes, inspect.custom, {
     value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
   })
-
-const sum = (values: Uint8Array): number => values.reduce((total, value) => total + value, 0)

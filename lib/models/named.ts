@@ -1,41 +1,44 @@
-/** The known networks, ready on a device: `await vgg16({ device: 'cuda', seed: 1 })`. */
+/** The known networks, ready on a device: `await networks.resNet18({ device: 'cuda', seed: 1 })`. */
 import { optionsOf } from '../base/arguments.js'
-import { allCnnSpec } from '../networks/allCnn.js'
-import { cifarLargeSpec } from '../networks/cifarLarge.js'
+import { definitions } from '../networks/index.js'
 import type { NetworkOptions } from '../networks/options.js'
-import { vgg16Spec } from '../networks/vgg16.js'
-import { wideResNetSpec } from '../networks/wideResNet.js'
+import type { NetworkSpec } from '../networks/spec.js'
 import { type CreateOptions, Network } from './network.js'
 
 export type NamedNetworkOptions = NetworkOptions & CreateOptions
 
-/** VGG16 with batch norm for 32×32 images, 15,311,818 parameters. */
-export const vgg16 = async (options: NamedNetworkOptions = {}): Promise<Network> => create(vgg16Spec, options)
+type Definitions = typeof definitions
 
-/** Pre-activation wide residual network; `{ depth: 28, widen: 5 }` has 9,132,634 parameters. */
-export const wideResNet = async (
-  options: NamedNetworkOptions & { depth: number; widen: number },
-): Promise<Network> => {
-  const { depth, widen, ...rest } = optionsOf(options, 'wideResNet')
-  return create((shared) => wideResNetSpec({ ...shared, depth, widen }), rest)
+/** Every network that has a name, by the name; what each is, and its options, `networkSpec` says. */
+export type NamedNetworks = {
+  readonly [Name in keyof Definitions]: (
+    ...options: undefined extends Parameters<Definitions[Name]>[0]
+      ? [options?: NamedNetworkOptions]
+      : [options: Parameters<Definitions[Name]>[0] & CreateOptions]
+  ) => Promise<Network>
 }
 
-/** Four convolutions and three linear layers without batch norm, 2,466,858 parameters. */
-export const cifarLarge = async (options: NamedNetworkOptions = {}): Promise<Network> =>
-  create(cifarLargeSpec, options)
+const create =
+  (define: (options: NetworkOptions) => NetworkSpec) =>
+  async (options: NamedNetworkOptions = {}): Promise<Network> => {
+    const { device, seed, type, ...shared } = optionsOf(options, 'network')
+    return Network.create(define(shared), {
+      ...(device !== undefined && { device }),
+      ...(seed !== undefined && { seed }),
+      ...(type !== undefined && { type }),
+    })
+  }
 
-/** All-CNN-C made verifiable, 1,369,738 parameters. */
-export const allCnn = async (options: NamedNetworkOptions = {}): Promise<Network> =>
-  create(allCnnSpec, options)
+/**
+ * The known networks by name, freshly initialised on a device: `vgg16` (15,311,818 parameters), `wideResNet` (with
+ * `{ depth: 28, widen: 5 }` 9,132,634), `cifarLarge` (2,466,858), `allCnn` (1,369,738), `resNet18` …
+ */
+export const networks = Object.fromEntries(
+  Object.entries(definitions).map(([name, define]) => [
+    name,
+    create(define as (options: NetworkOptions) => NetworkSpec),
+  ]),
+) as unknown as NamedNetworks
 
-const create = async (
-  define: (options: NetworkOptions) => ReturnType<typeof vgg16Spec>,
-  options: NamedNetworkOptions,
-): Promise<Network> => {
-  const { device, seed, type, ...shared } = optionsOf(options, 'network')
-  return Network.create(define(shared), {
-    ...(device !== undefined && { device }),
-    ...(seed !== undefined && { seed }),
-    ...(type !== undefined && { type }),
-  })
-}
+/** Some of them by name: `await vgg16({ device: 'cuda' })`. */
+export const { vgg16, wideResNet, cifarLarge, allCnn } = networks

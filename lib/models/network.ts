@@ -13,6 +13,7 @@ import type {
 } from '../../bindings/native.js'
 import { instanceOf, optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { sameData } from '../base/json.js'
 import { requireMemory } from '../base/memory.js'
 import { parse, seedSchema } from '../base/schemas.js'
 import { describeNetwork } from '../networks/describe.js'
@@ -211,11 +212,9 @@ const refused = (error: unknown): error is CoppiceError =>
 
 /** Throws where two specs differ in anything but their name. */
 export const requireSameNetwork = (expected: NetworkSpec, received: NetworkSpec): void => {
-  const body = ({ input, nodes }: NetworkSpec) => JSON.stringify({ input, nodes })
-  if (expected === received || body(expected) === body(received)) return
-  const place = expected.nodes.findIndex(
-    (node, index) => JSON.stringify(node) !== JSON.stringify(received.nodes[index]),
-  )
+  const body = ({ input, nodes }: NetworkSpec) => ({ input, nodes })
+  if (expected === received || sameData(body(expected), body(received))) return
+  const place = expected.nodes.findIndex((node, index) => !sameData(node, received.nodes[index] ?? null))
   const node = expected.nodes[place]?.name ?? received.nodes[expected.nodes.length]?.name ?? 'input'
   throw invalid(
     `these are weights of another network: "${received.name}" where "${expected.name}" is expected; ` +

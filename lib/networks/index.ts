@@ -5,22 +5,31 @@ import { didYouMean, show } from '../base/numbers.js'
 import { allCnnSpec } from './allCnn.js'
 import { cifarLargeSpec } from './cifarLarge.js'
 import type { NetworkOptions } from './options.js'
+import { resNet18Spec } from './resNet18.js'
 import type { NetworkSpec } from './spec.js'
 import { vgg16Spec } from './vgg16.js'
-import { wideResNetSpec } from './wideResNet.js'
+import { readWideResNetName, wideResNetSpec } from './wideResNet.js'
 
-const networks: Readonly<Record<string, (options: NetworkOptions) => NetworkSpec>> = {
+/** What defines each network. */
+export const definitions = {
   vgg16: vgg16Spec,
-  'wideResNet-28-5': (options) => wideResNetSpec({ ...options, depth: 28, widen: 5 }),
-  'wideResNet-28-10': (options) => wideResNetSpec({ ...options, depth: 28, widen: 10 }),
+  wideResNet: wideResNetSpec,
   cifarLarge: cifarLargeSpec,
   allCnn: allCnnSpec,
-}
+  resNet18: resNet18Spec,
+} as const satisfies Record<string, (options: never) => NetworkSpec>
+
+/** Definitions that need more than the shared options: those of their names, such as `wideResNet-28-5`, say it. */
+const families = {
+  wideResNet: { names: ['wideResNet-28-5', 'wideResNet-28-10'], read: readWideResNetName },
+} as const
+
+const isFamily = (name: string): name is keyof typeof families => Object.hasOwn(families, name)
 
 /** Names of the networks. Besides these, `wideResNet-<depth>-<widen>` names any wide residual network. */
-export const networkNames: readonly string[] = Object.keys(networks)
-
-const WIDE_RESNET = /^wideResNet-(\d+)-(\d+)$/
+export const networkNames: readonly string[] = Object.keys(definitions).flatMap((name) =>
+  isFamily(name) ? families[name].names : name,
+)
 
 /**
  * Spec of the network called `name`.
@@ -29,11 +38,11 @@ const WIDE_RESNET = /^wideResNet-(\d+)-(\d+)$/
  */
 export const networkSpec = (name: string, options: NetworkOptions = {}): NetworkSpec => {
   if (typeof name !== 'string') throw invalid(`network: expected a name, received ${show(name)}`)
-  const define = Object.hasOwn(networks, name) ? networks[name] : undefined
   optionsOf(options, name)
-  if (define !== undefined) return define(options)
-  const wide = WIDE_RESNET.exec(name)
-  if (wide !== null) return wideResNetSpec({ ...options, depth: Number(wide[1]), widen: Number(wide[2]) })
+  for (const [family, define] of Object.entries(definitions)) {
+    const own = isFamily(family) ? families[family].read(name) : family === name ? {} : undefined
+    if (own !== undefined) return (define as (all: NetworkOptions) => NetworkSpec)({ ...options, ...own })
+  }
   throw invalid(
     `unknown network ${show(name)}; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
   )

@@ -1,22 +1,19 @@
 /** A dense network of fewer multiply-accumulates: every hidden width times one factor. What pruning has to beat. */
 import { describeNetwork } from './describe.js'
-import type { NetworkSpec, NodeSpec } from './spec.js'
+import { factsOf, withOutputs } from './operations.js'
+import type { NetworkSpec } from './spec.js'
 
 /** Widths from here on are multiples of 8, as dense kernels like them. */
 const ROUNDED_FROM = 16
 
 /** The network whose widths are `factor` times those of `spec`; images and logits stay as they are. */
 const scaled = (spec: NetworkSpec, factor: number): NetworkSpec => {
-  const last = spec.nodes.findLast(({ op }) => op === 'linear' || op === 'conv2d')?.name
+  const last = spec.nodes.findLast((node) => factsOf(node).channels === 'mixed')?.name
   const width = (full: number): number => {
     const exact = full * factor
     return exact < ROUNDED_FROM ? Math.max(1, Math.round(exact)) : 8 * Math.round(exact / 8)
   }
-  const nodes = spec.nodes.map((node): NodeSpec => {
-    if (node.name === last) return node
-    if (node.op === 'conv2d') return { ...node, channels: width(node.channels) }
-    return node.op === 'linear' ? { ...node, features: width(node.features) } : node
-  })
+  const nodes = spec.nodes.map((node) => (node.name === last ? node : withOutputs(node, width)))
   return { ...spec, name: `${spec.name}, narrower`, nodes }
 }
 

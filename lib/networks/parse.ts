@@ -4,9 +4,10 @@ import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { didYouMean, show, showShape } from '../base/numbers.js'
 import { requirePlain } from '../base/plain.js'
-import { integer, parse, strict, textUpTo, variants } from '../base/schemas.js'
+import { integer, parse, strict, textUpTo, variantsOf } from '../base/schemas.js'
+import { factsOf } from './operations.js'
 import { nodeShapes } from './shapes.js'
-import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
+import { IMAGE, type NetworkSpec, type NodeSpec, type OperationName } from './spec.js'
 import { elements, parameterTensors } from './tensors.js'
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
@@ -35,14 +36,14 @@ const base = {
 }
 const pool = { ...base, kernel: size, stride: size.optional() }
 
-const node = variants('op', [
-  strict({
+const operationSchemas = {
+  normalize: strict({
     ...base,
     op: z.literal('normalize'),
     mean: z.array(between(-LIMITS.normalisation, LIMITS.normalisation), 'expected a list of numbers'),
     std: z.array(between(1 / LIMITS.normalisation, LIMITS.normalisation), 'expected a list of numbers'),
   }),
-  strict({
+  conv2d: strict({
     ...base,
     op: z.literal('conv2d'),
     channels: size,
@@ -52,7 +53,7 @@ const node = variants('op', [
     bias: z.boolean('expected true or false').default(true),
     init: initialisation.default('kaimingFanOut'),
   }),
-  strict({
+  batchNorm2d: strict({
     ...base,
     op: z.literal('batchNorm2d'),
     epsilon: between(...LIMITS.batchNormEpsilon).default(1e-5),
@@ -60,19 +61,21 @@ const node = variants('op', [
       .refine((value) => value > 0, 'must be greater than 0')
       .default(0.1),
   }),
-  strict({ ...base, op: z.literal('relu') }),
-  strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
-  strict({ ...base, op: z.literal('averagePool2d'), ...pool }),
-  strict({ ...base, op: z.literal('flatten') }),
-  strict({
+  relu: strict({ ...base, op: z.literal('relu') }),
+  maxPool2d: strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
+  averagePool2d: strict({ ...base, op: z.literal('averagePool2d'), ...pool }),
+  flatten: strict({ ...base, op: z.literal('flatten') }),
+  linear: strict({
     ...base,
     op: z.literal('linear'),
     features: size,
     bias: z.boolean('expected true or false').default(true),
     init: initialisation.default('torch'),
   }),
-  strict({ ...base, op: z.literal('add') }),
-])
+  add: strict({ ...base, op: z.literal('add') }),
+} satisfies Record<OperationName, z.ZodType>
+
+const node = variantsOf('op', operationSchemas)
 
 const network = strict({
   name: textUpTo(LIMITS.name, 'a name').min(1, 'must not be empty'),
@@ -122,7 +125,7 @@ const checkGraph = (spec: NetworkSpec): void => {
   for (const { name, op, inputs } of spec.nodes) {
     if (known.has(name))
       throw invalid(`network "${spec.name}": two nodes are called "${name}"; names must be unique`)
-    const arity = op === 'add' ? 2 : 1
+    const arity = factsOf({ op }).inputs
     if (inputs.length !== arity) {
       throw invalid(
         `node "${name}": ${op} reads ${arity} input${arity === 1 ? '' : 's'}, but ${inputs.length} are given`,

@@ -2,6 +2,7 @@
 
 import { invalid } from '../base/errors.js'
 import { show } from '../base/numbers.js'
+import { factsOf } from './operations.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
 
 /**
@@ -43,9 +44,10 @@ export const classCount = (spec: NetworkSpec): number => {
 
 const outputShape = (node: NodeSpec, inputs: number[][]): number[] => {
   const [input = [], other = []] = inputs
+  requireReadable(node, input)
+  const [channels = 0, height = 0, width = 0] = input
   switch (node.op) {
-    case 'normalize': {
-      const [channels] = image(node, input)
+    case 'normalize':
       for (const key of ['mean', 'std'] as const) {
         if (node[key].length !== channels) {
           throw invalid(
@@ -54,29 +56,17 @@ const outputShape = (node: NodeSpec, inputs: number[][]): number[] => {
         }
       }
       return input
-    }
-    case 'conv2d': {
-      const [, height, width] = image(node, input)
+    case 'conv2d':
       return [node.channels, ...windows(node, height, width, node.padding)]
-    }
     case 'maxPool2d':
-    case 'averagePool2d': {
-      const [channels, height, width] = image(node, input)
+    case 'averagePool2d':
       return [channels, ...windows(node, height, width, 0)]
-    }
     case 'batchNorm2d':
-      image(node, input)
-      return input
     case 'relu':
       return input
     case 'flatten':
-      return [image(node, input).reduce((product, size) => product * size, 1)]
+      return [channels * height * width]
     case 'linear':
-      if (input.length !== 1) {
-        throw invalid(
-          `node "${node.name}": linear reads a vector, but gets ${format(input)}; put flatten before it`,
-        )
-      }
       return [node.features]
     case 'add':
       if (input.length !== other.length || input.some((size, axis) => size !== other[axis])) {
@@ -89,14 +79,19 @@ const outputShape = (node: NodeSpec, inputs: number[][]): number[] => {
   }
 }
 
-const image = (node: NodeSpec, shape: number[]): [number, number, number] => {
-  const [channels, height, width] = shape
-  if (channels === undefined || height === undefined || width === undefined) {
+/** Throws where an operation that reads maps gets a vector, or the other way round. */
+const requireReadable = (node: NodeSpec, shape: number[]): void => {
+  const { reads } = factsOf(node)
+  if (reads === 'map' && shape.length !== 3) {
     throw invalid(
       `node "${node.name}": ${node.op} reads [channels, height, width], but gets ${format(shape)}`,
     )
   }
-  return [channels, height, width]
+  if (reads === 'vector' && shape.length !== 1) {
+    throw invalid(
+      `node "${node.name}": ${node.op} reads a vector, but gets ${format(shape)}; put flatten before it`,
+    )
+  }
 }
 
 interface Window {

@@ -1,5 +1,6 @@
 /** The tensors a network holds, by name and in the order in which they lie in its flat arenas. */
 import type { TensorLayout } from '../../bindings/native.js'
+import { factsOf } from './operations.js'
 import { inputShapes, nodeShapes } from './shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
 
@@ -21,7 +22,12 @@ export const parameterTensors = (spec: NetworkSpec): ParameterTensor[] =>
           { name: `${node.name}.weight`, node: node.name, kind: 'scale', shape: [channels], prunable: false },
           { name: `${node.name}.bias`, node: node.name, kind: 'shift', shape: [channels], prunable: false },
         ]
-      default:
+      case 'normalize':
+      case 'relu':
+      case 'maxPool2d':
+      case 'averagePool2d':
+      case 'flatten':
+      case 'add':
         return []
     }
   })
@@ -29,7 +35,7 @@ export const parameterTensors = (spec: NetworkSpec): ParameterTensor[] =>
 /** Batch-norm statistics in arena order: `<node>.running_mean`, `<node>.running_var`. */
 export const bufferTensors = (spec: NetworkSpec): ParameterTensor[] =>
   collect(spec, (node, [channels = 0]) => {
-    if (node.op !== 'batchNorm2d') return []
+    if (factsOf(node).holds !== 'statistics') return []
     const common = { node: node.name, shape: [channels], prunable: false }
     return [
       { ...common, name: `${node.name}.running_mean`, kind: 'runningMean' },

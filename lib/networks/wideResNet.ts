@@ -15,6 +15,14 @@ export interface WideResNetOptions extends NetworkOptions {
   widen: number
 }
 
+const NAME = /^wideResNet-(\d+)-(\d+)$/
+
+/** The depth and factor that a name such as `wideResNet-28-5` says; undefined where it is no such name. */
+export const readWideResNetName = (name: string): Pick<WideResNetOptions, 'depth' | 'widen'> | undefined => {
+  const match = NAME.exec(name)
+  return match === null ? undefined : { depth: Number(match[1]), widen: Number(match[2]) }
+}
+
 interface Block {
   name: string
   input: string

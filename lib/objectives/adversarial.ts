@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod'
-import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
 import { optionsOf } from '../base/arguments.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
@@ -17,8 +17,8 @@ const schema = strict({ kind: z.literal('adversarial'), ...attackShape('uniform'
 
 export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   schema,
-  describe: (objective) => `adversarial ${describeAttack(objective)}`,
-  native: (objective) => ({ kind: 'adversarial', attack: nativeAttack(objective) }),
+  describe: (objective) => `adversarial ${describeAscent(objective)}`,
+  native: (objective) => ({ kind: 'adversarial', attack: nativeAscent(objective) }),
   work: ({ steps }) => 2 * steps + 4,
 }
 

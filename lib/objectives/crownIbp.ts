@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod'
+import { boundMethods } from '../../bindings/boundMethods.js'
 import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
@@ -21,8 +22,9 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
   schema,
   describe: ({ epsilon, kappa }) => `crownIbp eps ${formatPixels(epsilon)}, kappa ${kappa}`,
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'crownIbp', images: 0, gradient: 'full' }),
-  // With its gradient three times that: an interval pass costs two forward passes, the backward pass one for each of nine margins.
-  work: () => 36,
+  // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes, the backward
+  // pass one for each of nine margins.
+  work: () => 3 + boundMethods.crownIbp.training,
   ramp: 1 / 2,
   weights: kappaWeights,
 }

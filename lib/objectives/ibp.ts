@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import { boundMethods } from '../../bindings/boundMethods.js'
 import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
@@ -20,8 +21,8 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
   schema,
   describe: ({ epsilon, kappa }) => `ibp eps ${formatPixels(epsilon)}, kappa ${kappa}`,
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'interval', images: 0, gradient: 'full' }),
-  // With its gradient three times that: an interval pass costs two forward passes.
-  work: () => 9,
+  // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes.
+  work: () => 3 + boundMethods.interval.training,
   ramp: 1 / 2,
   weights: kappaWeights,
 }

@@ -1,17 +1,18 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
-
+import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { sameData } from '../base/json.js'
 import { show } from '../base/numbers.js'
-import { shorthand, variants } from '../base/schemas.js'
-import { type Adversarial, adversarialKind } from './adversarial.js'
-import { type CrownIbp, crownIbpKind } from './crownIbp.js'
-import { type Ibp, ibpKind } from './ibp.js'
-import { type MixTrain, mixTrainKind } from './mixTrain.js'
-import { type Natural, naturalKind } from './natural.js'
+import { parse, shorthand, table } from '../base/schemas.js'
+import { adversarialKind } from './adversarial.js'
+import { crownIbpKind } from './crownIbp.js'
+import { ibpKind } from './ibp.js'
+import { mixTrainKind } from './mixTrain.js'
+import { naturalKind } from './natural.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
-import { type Trades, tradesKind } from './trades.js'
+import { tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
 export { type CrownIbp, crownIbp } from './crownIbp.js'
@@ -22,9 +23,7 @@ export type { LossWeights, PhaseStep } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 
-export type Objective = Natural | Adversarial | Trades | MixTrain | Ibp | CrownIbp
-
-/** A new objective is a file of its own, a member of `Objective` and a line here and in the schema. */
+/** A new objective is a file of its own and a line here. */
 const kinds = {
   natural: naturalKind,
   adversarial: adversarialKind,
@@ -32,31 +31,29 @@ const kinds = {
   mixTrain: mixTrainKind,
   ibp: ibpKind,
   crownIbp: crownIbpKind,
-}
+} as const
+
+/** What loss a batch has: one of the kinds, told apart by `kind`. */
+export type Objective = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
 
 /** The kinds by name. */
 export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
-export const objectiveSchema = shorthand(
-  variants('kind', [
-    naturalKind.schema,
-    adversarialKind.schema,
-    tradesKind.schema,
-    mixTrainKind.schema,
-    ibpKind.schema,
-    crownIbpKind.schema,
-  ]),
-)
+export const objectiveSchema: z.ZodType<Objective> = shorthand(table(kinds))
+
+/**
+ * An objective of any kind, by name or with options: `objective({ kind: 'trades', beta: 1 })`.
+ *
+ * @throws CoppiceError for an unknown kind or option, or a value out of its limits.
+ */
+export const objective = (
+  choice: Objective['kind'] | ({ readonly kind: Objective['kind'] } & object),
+): Objective => Object.freeze(parse(objectiveSchema, choice, 'objective'))
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
-export const sameObjective = (a: Objective, b: Objective): boolean => {
-  const [left, right] = [
-    Object.entries(optionsOf(a, 'objective')),
-    new Map<string, unknown>(Object.entries(optionsOf(b, 'objective'))),
-  ]
-  return left.length === right.size && left.every(([key, value]) => right.get(key) === value)
-}
+export const sameObjective = (a: Objective, b: Objective): boolean =>
+  sameData(optionsOf(a, 'objective'), optionsOf(b, 'objective'))
 
 /** One line for people: `adversarial PGD-10, eps 8/255, step 2/255`. */
 export const describeObjective = (objective: Objective): string => kindOf(objective).describe(objective)

@@ -7,6 +7,7 @@
  */
 
 import { z } from 'zod'
+import { boundMethods, trainableMethods } from '../../bindings/boundMethods.js'
 import type { NativeVerified } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { hash32 } from '../base/hash.js'
@@ -48,7 +49,7 @@ const schema = strict({
   epsilon: boundedEpsilon,
   k: integer(1, LIMITS.boundedImages).default(10),
   alpha: fractionBetween(0, 1).default(0.7),
-  bound: choice(['symbolic', 'interval', 'crownIbp', 'crown']).default('symbolic'),
+  bound: choice(trainableMethods).default('symbolic'),
   mix: choice(['coin', 'convex']).default('coin'),
   gradient: choice(['full', 'detached']).default('full'),
   weight: positiveUpTo(LIMITS.lossWeight).default(0.1),
@@ -78,8 +79,6 @@ const weights = (objective: MixTrain, step: PhaseStep): LossWeights => {
   return { clean: 1, robust: isHeads(alpha, step) ? dynamicWeight(objective, step.afterRamp) : 0 }
 }
 
-/** Bounding one image with its gradient, in forward passes: on cifarLarge early in training; less as neurons settle. */
-const BOUND_WORK = { interval: 6, crownIbp: 33, symbolic: 1400, crown: 2800 }
 /** The work of an objective does not know the batch it is to be spread over; this is the default size. */
 const BATCH = 128
 
@@ -89,7 +88,8 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
     `mixTrain ${bound}, eps ${formatPixels(epsilon)}, k ${k}, alpha ${alpha}` +
     `${mix === 'coin' ? '' : `, ${mix}`}${gradient === 'full' ? '' : `, ${gradient} slopes`}`,
   native: ({ epsilon, bound, k, gradient }) => ({ kind: 'verified', epsilon, bound, images: k, gradient }),
-  work: ({ k, alpha, mix, bound }) => 3 + ((mix === 'coin' ? alpha : 1) * k * BOUND_WORK[bound]) / BATCH,
+  work: ({ k, alpha, mix, bound }) =>
+    3 + ((mix === 'coin' ? alpha : 1) * k * boundMethods[bound].training) / BATCH,
   ramp: 1 / 3,
   weights,
 }

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod'
-import { type AttackOptions, attackShape, describeAttack, nativeAttack } from '../attacks/pgd.js'
+import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
 import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
@@ -28,8 +28,8 @@ const schema = strict({
 
 export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
   schema,
-  describe: (objective) => `trades ${describeAttack(objective)}, beta ${objective.beta}`,
-  native: (objective) => ({ kind: 'trades', attack: nativeAttack(objective), beta: objective.beta }),
+  describe: (objective) => `trades ${describeAscent(objective)}, beta ${objective.beta}`,
+  native: (objective) => ({ kind: 'trades', attack: nativeAscent(objective), beta: objective.beta }),
   work: ({ steps }) => 2 * steps + 7,
 }
 

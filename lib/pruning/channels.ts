@@ -4,8 +4,9 @@
  * layers read one space and open another. What happens to a channel happens to it in its whole space.
  */
 import { invalid } from '../base/errors.js'
+import { factsOf } from '../networks/operations.js'
 import { nodeShapes } from '../networks/shapes.js'
-import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
+import { IMAGE, type NetworkSpec } from '../networks/spec.js'
 
 export interface ChannelSpace {
   /** Number of channels. */
@@ -43,12 +44,17 @@ export const channelSpaces = (spec: NetworkSpec): ChannelSpaces => {
   ties.open(IMAGE, width(widths, IMAGE))
   for (const node of spec.nodes) {
     const [first = IMAGE, ...others] = node.inputs
-    if (opensSpace(node)) {
-      ties.open(node.name, width(widths, node.name))
-      continue
+    switch (factsOf(node).channels) {
+      case 'mixed':
+        ties.open(node.name, width(widths, node.name))
+        break
+      case 'kept':
+        ties.join(node.name, first)
+        break
+      case 'tied':
+        ties.join(node.name, first)
+        for (const other of others) ties.merge(first, other)
     }
-    ties.join(node.name, first)
-    for (const other of others) ties.merge(first, other)
   }
 
   const spaces = new Map<string, Draft>()
@@ -63,9 +69,10 @@ export const channelSpaces = (spec: NetworkSpec): ChannelSpaces => {
   for (const node of spec.nodes) {
     const own = draft(node.name)
     own.members.push(node.name)
-    own.tied ||= node.op === 'add'
-    if (node.op === 'batchNorm2d') own.batchNorms.push(node.name)
-    if (!opensSpace(node)) continue
+    const { channels, holds } = factsOf(node)
+    own.tied ||= channels === 'tied'
+    if (holds === 'statistics') own.batchNorms.push(node.name)
+    if (channels !== 'mixed') continue
     own.producers.push(node.name)
     const [input = IMAGE] = node.inputs
     draft(input).readers.push({ node: node.name, input })
@@ -92,8 +99,6 @@ const emptyDraft = (channels: number): Draft => ({
   tied: false,
   fixed: false,
 })
-
-const opensSpace = (node: NodeSpec): boolean => node.op === 'conv2d' || node.op === 'linear'
 
 /** Channels of each node's output, or entries where it is a vector. */
 const leadingSizes = (spec: NetworkSpec): Map<string, number> => {

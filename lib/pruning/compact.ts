@@ -4,6 +4,7 @@
  */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
 import { invalid } from '../base/errors.js'
+import { withOutputs } from '../networks/operations.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
 import { elements } from '../networks/tensors.js'
 import { channelSpaces } from './channels.js'
@@ -114,14 +115,18 @@ const gather = <Arena extends Floats | Uint8Array>(arena: Arena, cuts: readonly 
 const narrowed = (node: NodeSpec, kept: readonly number[]): NodeSpec => {
   switch (node.op) {
     case 'conv2d':
-      return { ...node, channels: kept.length }
     case 'linear':
-      return { ...node, features: kept.length }
+      return withOutputs(node, () => kept.length)
     case 'normalize': {
       const pick = (values: readonly number[]) => kept.map((channel) => values[channel] ?? 0)
       return { ...node, mean: pick(node.mean), std: pick(node.std) }
     }
-    default:
+    case 'batchNorm2d':
+    case 'relu':
+    case 'maxPool2d':
+    case 'averagePool2d':
+    case 'flatten':
+    case 'add':
       return node
   }
 }

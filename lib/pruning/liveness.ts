@@ -5,6 +5,7 @@
  */
 import type { Floats, TensorLayout } from '../../bindings/native.js'
 import { invalid } from '../base/errors.js'
+import { factsOf } from '../networks/operations.js'
 import { inputShapes, nodeShapes } from '../networks/shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../networks/spec.js'
 import type { ChannelSpace, ChannelSpaces } from './channels.js'
@@ -24,7 +25,7 @@ export const liveChannels = (
   for (const node of spec.nodes) {
     const inputs = node.inputs.map((input) => zeros.get(input) ?? new Uint8Array(0))
     const entries = shapes.get(node.name)?.[0] ?? 0
-    if (node.op === 'conv2d' || node.op === 'linear') {
+    if (factsOf(node).channels === 'mixed') {
       const columns = inputShapes(node, shapes)[0]?.[0] ?? 0
       links.set(node.name, linksOf(required(values, node, 'weight'), entries, columns, inputs[0]))
     }

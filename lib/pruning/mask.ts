@@ -16,7 +16,7 @@ import {
   type StructureRule,
 } from './layers.js'
 import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'
-import { type Score, scoreGroups, scoreNames } from './scores.js'
+import { type Score, scoreGroups, scoreNames, scoreNeeds } from './scores.js'
 import { breathe, pruneLowest, type Ranking } from './select.js'
 import { remainingWeights } from './sparsity.js'
 import { requireReachable, type Structure, structureNames, structures } from './structures.js'
@@ -46,7 +46,9 @@ export interface PruneRequest {
   /** Key of the score `random`; default 0. */
   seed?: number
   /** For the score `learned`: one per parameter. */
-  learnedScores?: Floats
+  learnedScores?: Floats | undefined
+  /** For scores that rank by gradients: one per parameter. */
+  gradients?: Floats | undefined
 }
 
 export interface PruneReport {
@@ -116,14 +118,14 @@ interface Entry {
 
 /** Removes the lowest groups of layers that compete with each other until `amount` is gone in sum. */
 const pruneWithin = async (
-  { parameters, score = 'magnitude', seed = 0, learnedScores }: PruneRequest,
+  { parameters, score = 'magnitude', seed = 0, learnedScores, gradients }: PruneRequest,
   mask: Uint8Array,
   entries: readonly Entry[],
   amount: number,
 ): Promise<void> => {
   const more = amount - sum(entries, 'pruned')
   if (more <= 0) return
-  const options = { seed, ...(learnedScores === undefined ? {} : { learned: learnedScores }) }
+  const options = { seed, learned: learnedScores, gradients }
   const rankings: Ranking[] = []
   for (const { layer, flags } of entries) {
     const scores = scoreGroups(score, layer, parameters, mask, options)
@@ -192,7 +194,7 @@ const check = (request: PruneRequest, layout: readonly TensorLayout[]): void => 
   requireKnown('score', request.score ?? 'magnitude', scoreNames)
   requireKnown('scope', request.scope ?? 'layer', scopeNames)
   requireKnown('residual', request.residual ?? 'inner', residualNames)
-  const { structure, sparsity, parameters, previous, learnedScores } = request
+  const { structure, sparsity, parameters, previous, learnedScores, gradients } = request
   if (!(sparsity >= 0 && sparsity < 1)) {
     throw invalid(`sparsity must be at least 0 and below 1, received ${show(sparsity)}`)
   }
@@ -203,8 +205,13 @@ const check = (request: PruneRequest, layout: readonly TensorLayout[]): void => 
   requireLength('the parameters', parameters, size)
   if (previous !== undefined) requireLength('the previous mask', previous, size)
   if (learnedScores !== undefined) requireLength('the learned scores', learnedScores, size)
-  if (request.score === 'learned' && learnedScores === undefined) {
-    throw invalid('score "learned" needs learnedScores, one per parameter')
+  if (gradients !== undefined) requireLength('the gradients', gradients, size)
+  const needs = scoreNeeds(request.score ?? 'magnitude')
+  if (needs === 'learned' && learnedScores === undefined) {
+    throw invalid(`score "${request.score}" needs learnedScores, one per parameter`)
+  }
+  if (needs === 'gradients' && gradients === undefined) {
+    throw invalid(`score "${request.score}" needs gradients, one per parameter`)
   }
 }
 

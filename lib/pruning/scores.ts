@@ -1,57 +1,37 @@
-/** How weights and groups of weights are ranked: the lowest score goes first. Scores are finite and at least 0. */
-import type { Floats, TensorLayout } from '../../bindings/native.js'
-import { invalid } from '../base/errors.js'
-import { hash32 } from '../base/hash.js'
+/** How weights and groups of weights are ranked. A score is a file of its own and a line here. */
+import type { Floats } from '../../bindings/native.js'
 import type { PruneLayer } from './layers.js'
+import { learned } from './scores/learned.js'
+import { magnitude } from './scores/magnitude.js'
+import { random } from './scores/random.js'
+import type { ScoredTensor, ScoreOptions, ScoreRule } from './scores/score.js'
 import { eachRun, type Part, SINGLE } from './tiles.js'
 
-export const scoreNames = ['magnitude', 'random', 'learned'] as const
+const rules = { magnitude, random, learned } satisfies Record<string, ScoreRule>
 
-/**
- * - `magnitude`: |w|; of a group the mean |w| (L1 norm by size, as Li et al., 2017, rank filters)
- * - `random`: a hash of the seed and the place, the baseline
- * - `learned`: |s| for importance scores s learned by training (HYDRA: Sehwag et al., 2020); of a group the mean
- */
-export type Score = (typeof scoreNames)[number]
+/** `magnitude`: |w|. `random`: the baseline. `learned`: |s| for scores s that training finds (HYDRA). */
+export type Score = keyof typeof rules
 
-/** One tensor: its place in the parameter arena, and its values alone. */
-export interface ScoredTensor {
-  layout: TensorLayout
-  values: Floats
+export const scoreNames = Object.keys(rules) as [Score, ...Score[]]
+
+/** What has to be found out from data before the score can rank anything; undefined where weights are enough. */
+export const scoreNeeds = (score: Score): ScoreRule['needs'] => ruleOf(score).needs
+
+/** Epochs that finding it out takes, before each step of pruning. */
+export const scoringEpochs = ({ score, scoreEpochs }: { score: Score; scoreEpochs: number }): number => {
+  const needs = scoreNeeds(score)
+  return needs === 'learned' ? scoreEpochs : needs === 'gradients' ? 1 : 0
 }
 
-export interface ScoreOptions {
-  /** Key of `random`. */
-  seed: number
-  /** The importance scores of `learned`, one per parameter of the network. */
-  learned?: Floats
-}
-
-interface ScoreRule {
-  weights(tensor: ScoredTensor, options: ScoreOptions): Floats
-  /** A group's score: the mean over its weights that are left, or that of its first weight. */
-  ofGroup: 'mean' | 'first'
-}
-
-const rules: Readonly<Record<Score, ScoreRule>> = {
-  magnitude: { weights: ({ values, layout }) => absolute(values, layout, 'weights'), ofGroup: 'mean' },
-  random: { weights: ({ layout }, { seed }) => shuffled(layout, seed), ofGroup: 'first' },
-  learned: {
-    weights: ({ layout }, { learned }) => {
-      if (learned === undefined) throw invalid('score "learned" needs the learned scores')
-      return absolute(learned.subarray(layout.offset, layout.offset + layout.size), layout, 'learned scores')
-    },
-    ofGroup: 'mean',
-  },
-}
+const ruleOf = (score: Score): ScoreRule => rules[score]
 
 /**
  * Score of every weight of a tensor.
  *
- * @throws CoppiceError naming the tensor where a value is NaN or infinite, or where `learned` is missing.
+ * @throws CoppiceError naming the tensor where a value is NaN or infinite, or where what the score needs is missing.
  */
 export const scoreWeights = (score: Score, tensor: ScoredTensor, options: ScoreOptions): Floats =>
-  rules[score].weights(tensor, options)
+  ruleOf(score).weights(tensor, options)
 
 /**
  * Score of every group of a layer: over its weights that `mask` left, so that removed inputs don't count; and over
@@ -66,7 +46,7 @@ export const scoreGroups = (
   mask: Uint8Array,
   options: ScoreOptions,
 ): Floats => {
-  const rule = rules[score]
+  const rule = ruleOf(score)
   const weightsOf = ({ tensor }: Part): Floats => {
     const values = parameters.subarray(tensor.offset, tensor.offset + tensor.size)
     return rule.weights({ layout: tensor, values }, options)
@@ -120,24 +100,4 @@ const groupMeans = (part: Part, weights: Floats, mask: Uint8Array, groups: numbe
     counts[group] = (counts[group] ?? 0) + count
   })
   return sums.map((sum, group) => sum / Math.max(1, counts[group] ?? 0))
-}
-
-const absolute = (values: Floats, { name, size }: TensorLayout, what: string): Floats => {
-  const scores = values instanceof Float32Array ? new Float32Array(size) : new Float64Array(size)
-  for (let index = 0; index < size; index++) {
-    const magnitude = Math.abs(values[index] ?? Number.NaN)
-    // Written so that NaN fails it too.
-    if (!(magnitude < Number.POSITIVE_INFINITY)) {
-      throw invalid(`cannot prune "${name}": its ${what} contain ${values[index]} at position ${index}`)
-    }
-    scores[index] = magnitude
-  }
-  return scores
-}
-
-/** 30 random bits read as a float, which has more distinct values than multiples of 2⁻²⁴ would; only the order counts. */
-const shuffled = ({ offset, size }: TensorLayout, seed: number): Floats => {
-  const bits = new Uint32Array(size)
-  for (let index = 0; index < size; index++) bits[index] = hash32(seed, offset + index) >>> 2
-  return new Float32Array(bits.buffer)
 }

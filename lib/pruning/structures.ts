@@ -6,7 +6,13 @@ import { nOfM } from './structures/nOfM.js'
 import { tiled } from './structures/tiled.js'
 import { unstructured } from './structures/unstructured.js'
 
-export const structureNames = ['unstructured', 'filter', 'v32x2', 'block', '2:4'] as const
+const rules = {
+  unstructured,
+  filter,
+  v32x2: tiled(32, 2),
+  block: tiled(32, 32),
+  '2:4': nOfM(2, 4),
+} as const satisfies Readonly<Record<string, StructureRule>>
 
 /**
  * - `unstructured`: single weights of convolutions and linear layers
@@ -18,15 +24,12 @@ export const structureNames = ['unstructured', 'filter', 'v32x2', 'block', '2:4'
  *
  * Behind `flatten`, the inputs of a linear layer are the channels of a map, and its kernel positions the pixels.
  */
-export type Structure = (typeof structureNames)[number]
+export type Structure = keyof typeof rules
 
-export const structures: Readonly<Record<Structure, StructureRule>> = {
-  unstructured,
-  filter,
-  v32x2: tiled(32, 2),
-  block: tiled(32, 32),
-  '2:4': nOfM(2, 4),
-}
+/** The rules by name. */
+export const structures: Readonly<Record<Structure, StructureRule>> = rules
+
+export const structureNames = Object.keys(rules) as readonly Structure[]
 
 /** @throws CoppiceError for a target that a structure reaches in no network. */
 export const requireReachable = (structure: Structure, sparsity: number): void => {

@@ -1,5 +1,6 @@
 /** The prunable weights of a network as parts, whose inputs are channels. */
 import type { TensorLayout } from '../../bindings/native.js'
+import { factsOf } from '../networks/operations.js'
 import { IMAGE, type NetworkSpec } from '../networks/spec.js'
 import { channelSpaces } from './channels.js'
 import type { Part, Tile } from './tiles.js'
@@ -18,7 +19,7 @@ export const weightParts = (
   const nodes = new Map(spec.nodes.map((node) => [node.name, node]))
   const run = (name: string): number => {
     const node = nodes.get(name)
-    return node?.op === 'linear' ? spaces.run(node.inputs[0] ?? IMAGE) : 1
+    return node !== undefined && factsOf(node).reads === 'vector' ? spaces.run(node.inputs[0] ?? IMAGE) : 1
   }
   return layout.filter((tensor) => tensor.prunable).map((tensor) => ({ tensor, tile, run: run(tensor.node) }))
 }

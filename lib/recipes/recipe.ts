@@ -16,42 +16,24 @@ import {
   learningRateSchema,
   listOf,
   parse,
-  seedSchema,
   strict,
   textUpTo,
-  variants,
 } from '../base/schemas.js'
+import { path } from '../data/set.js'
+import { dataSchema } from '../data/sets.js'
 import { networkOptionsSchema } from '../networks/options.js'
 import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { scheduleSchema } from '../training/schedules.js'
 import { rampEpochsSchema, settingsShape } from '../training/settings.js'
-import { verifierSchema } from '../verification/index.js'
+import { PAPERS_METHOD, verifierSchema } from '../verification/index.js'
 
 const { seed, ...trainingShape } = settingsShape
-const path = textUpTo(LIMITS.path, 'a path').min(1, 'must not be empty')
 const name = textUpTo(LIMITS.name, 'a name')
 
 /** A word that stands for an object: `vgg16` for `{ name: vgg16 }`. */
 const named = <Schema extends z.ZodType>(key: string, schema: Schema) =>
   z.preprocess((value) => (typeof value === 'string' ? { [key]: value } : value), schema)
-
-const counts = {
-  /** The first so many training and test images; default all. */
-  train: integer(1, LIMITS.images).optional(),
-  test: integer(1, LIMITS.images).optional(),
-  /** Images of the training set that are kept from training, to choose by. */
-  validation: integer(0, LIMITS.images).default(0),
-}
-
-const dataSchema = named(
-  'set',
-  variants('set', [
-    strict({ set: z.literal('builtin'), ...counts, seed: seedSchema.default(0) }),
-    strict({ set: z.literal('cifar10'), folder: path.optional(), ...counts }),
-    strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts }),
-  ]),
-)
 
 const networkSchema = named(
   'name',
@@ -127,7 +109,7 @@ const verifySchema = z.preprocess(
         (value) => (value === 'none' ? [] : Array.isArray(value) ? value : [value]),
         listOf(verifierSchema, 'expected a list of verifiers'),
       )
-      .prefault('symbolic'),
+      .prefault(PAPERS_METHOD),
     /** Default: that of the objective if it is on bounds, else that of the attack. */
     epsilon: fractionBetween(0, 1).optional(),
     /** The first so many of the evaluated images; default all of them. */
@@ -147,7 +129,8 @@ const evaluateSchema = strict({
   verify: verifySchema.optional(),
 })
 
-const recipeSchema = strict({
+/** Schema of a whole recipe. */
+export const recipeSchema = strict({
   name: name.optional(),
   seed,
   device: z
@@ -159,7 +142,7 @@ const recipeSchema = strict({
   threads: integer(1, LIMITS.threads).optional(),
   /** Deterministic algorithms on CUDA, slower; the CPU is deterministic anyway. */
   deterministic: z.boolean('expected true or false').default(false),
-  data: dataSchema,
+  data: named('set', dataSchema),
   network: networkSchema,
   pretrain: pretrainSchema,
   prune: pruneSchema.optional(),
@@ -169,7 +152,6 @@ const recipeSchema = strict({
 
 /** A recipe as written, with the defaults that depend on nothing else. */
 export type Recipe = z.output<typeof recipeSchema>
-export type DataRecipe = Recipe['data']
 
 /** Reads a recipe from plain data. @throws CoppiceError that names the place and suggests the nearest known key */
 export const parseRecipe = (value: unknown): Recipe => {

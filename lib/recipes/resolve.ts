@@ -1,21 +1,22 @@
 /** What a recipe leaves open is decided here, once the data and the network are known; and what identifies a run. */
-
-import { createHash } from 'node:crypto'
 import { resolve as absolute } from 'node:path'
-import { pgd } from '../attacks/attack.js'
-import { CoppiceError, invalid } from '../base/errors.js'
-import { attackOf, provenEpsilon } from '../evaluation/evaluate.js'
-import { LONGEST_RECIPE, readJson } from '../files/json.js'
+import { type Attack, pgd } from '../attacks/attack.js'
+import { invalid } from '../base/errors.js'
+import { hashOf } from '../base/json.js'
+import { withAbsoluteFiles } from '../data/sets.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
+import type { Normalization } from '../networks/options.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
+import { readSpec } from '../networks/specFile.js'
 import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
+import { attackOf, epsilonToProve, provenEpsilon } from '../objectives/target.js'
 import { defaultOptimiser } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
 import { requirePrecision, requireRates } from '../training/settings.js'
-import { verifier } from '../verification/index.js'
+import { PAPERS_METHOD, verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
 type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNullable<T[Key]> }
@@ -39,6 +40,8 @@ export interface Surroundings {
   shape: ImageShape
   classes: number
   testImages: number
+  /** How networks by name normalise the images. */
+  normalize: Readonly<Normalization> | false
   /** The model that `pretrain.from` names. */
   model?: { spec: NetworkSpec; history: TrainingHistory }
 }
@@ -48,12 +51,7 @@ export const withAbsolutePaths = (recipe: Recipe): Recipe => {
   const { data, network, pretrain } = recipe
   return {
     ...recipe,
-    data:
-      data.set === 'cifar10' && data.folder !== undefined
-        ? { ...data, folder: absolute(data.folder) }
-        : data.set === 'npz'
-          ? { ...data, trainFile: absolute(data.trainFile), testFile: absolute(data.testFile) }
-          : data,
+    data: withAbsoluteFiles(data),
     network: network.file === undefined ? network : { ...network, file: absolute(network.file) },
     pretrain: pretrain.from === undefined ? pretrain : { ...pretrain, from: absolute(pretrain.from) },
   }
@@ -81,7 +79,7 @@ export function resolveRecipe(
     throw invalid(`recipe.evaluate.images: ${images} are asked for, but there are ${testImages} test images`)
   }
   const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
-  const verify = resolveVerify(written, objective, attack.epsilon, images)
+  const verify = resolveVerify(written, objective, attack, images)
   const type = training.precision === 'fp64' ? 'float64' : 'float32'
   requirePrecision(prune?.precision, type, 'recipe.prune')
   if (type === 'float32') requirePrecision(evaluate.precision, type, 'recipe.evaluate')
@@ -119,16 +117,12 @@ export function resolveRecipe(
 const resolveVerify = (
   written: Recipe['evaluate']['verify'],
   objective: Objective,
-  attackEpsilon: number,
+  attack: Attack,
   evaluated: number,
 ): VerifyPlan | undefined => {
-  const proven = provenEpsilon(objective)
-  if (written === undefined && proven === undefined) return undefined
-  const {
-    verifiers = [verifier('symbolic')],
-    epsilon = proven ?? attackEpsilon,
-    images = evaluated,
-  } = written ?? {}
+  if (written === undefined && provenEpsilon(objective) === undefined) return undefined
+  const { verifiers = [verifier(PAPERS_METHOD)], images = evaluated } = written ?? {}
+  const epsilon = epsilonToProve({ epsilon: written?.epsilon, objective, attack }) ?? attack.epsilon
   if (images > evaluated) {
     throw invalid(
       `recipe.evaluate.verify.images: ${images} are asked for, but only ${evaluated} are evaluated`,
@@ -160,7 +154,7 @@ export async function resolveNetwork(recipe: Recipe, surroundings: Surroundings)
 
 const namedOrGiven = async (
   recipe: Recipe,
-  { shape, classes, model }: Surroundings,
+  { shape, classes, normalize, model }: Surroundings,
 ): Promise<NetworkSpec> => {
   const { name, file, spec, ...options } = recipe.network
   if (name === undefined) {
@@ -171,24 +165,14 @@ const namedOrGiven = async (
     if (model !== undefined) return model.spec
     throw invalid('recipe.network: name a network, such as vgg16')
   }
-  // The default normalisation is that of colour photographs.
-  const plain = shape[0] === 3 ? {} : { normalize: false as const }
-  return networkSpec(name, { input: shape, classes, ...plain, ...withoutUndefined(options) })
+  const own = { input: shape, classes, normalize: normalize && structuredClone(normalize) }
+  return networkSpec(name, { ...own, ...withoutUndefined(options) })
 }
 
 const withoutUndefined = <T extends object>(value: T): { [Key in keyof T]?: NonNullable<T[Key]> } =>
   Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as {
     [Key in keyof T]?: NonNullable<T[Key]>
   }
-
-const readSpec = async (file: string): Promise<NetworkSpec> => {
-  const value = await readJson(file, LONGEST_RECIPE)
-  try {
-    return parseSpec(value)
-  } catch (error) {
-    throw error instanceof CoppiceError ? invalid(`${file}: ${error.message}`, error) : error
-  }
-}
 
 /** One way of fine-tuning after pre-training: a branch of the run. */
 export interface Branch {
@@ -227,13 +211,5 @@ export const identityOf = (
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
   const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
-  return createHash('sha256').update(canonical(essence)).digest('hex').slice(0, 16)
+  return hashOf(essence).slice(0, 16)
 }
-
-/** JSON with sorted keys. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )

@@ -2,7 +2,7 @@
 
 import type { Attack } from '../attacks/attack.js'
 import { describeAttack } from '../attacks/attack.js'
-import type { AccuracyRow } from '../sparse/benchmark/accuracy.js'
+import type { AccuracyRow } from '../evaluation/engineAccuracy.js'
 import type { BenchRow, ModelResult, Ratios, SideResult } from '../sparse/benchmark/sparse.js'
 import { count, formatProportion, percent, table } from './tables.js'
 

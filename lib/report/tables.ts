@@ -6,7 +6,7 @@ import { formatPixels, formatSeconds } from '../base/numbers.js'
 import type { Proportion } from '../base/wilson.js'
 import { describeObjective } from '../objectives/index.js'
 import type { ResultRow, RunResult, VerifiedFigures } from '../runs/result.js'
-import { describeVerifier, type Verifier } from '../verification/index.js'
+import { describeVerifier, PAPERS_METHOD, type Verifier } from '../verification/index.js'
 
 /** Columns without rules between them, as plain as text allows. */
 export const table = (head: string[], rows: string[][], numeric: readonly number[] = []): string => {
@@ -115,8 +115,9 @@ const kept = (now: Proportion, dense: Proportion): string =>
 const without = (excluded: readonly string[] | undefined): string =>
   excluded === undefined || excluded.length === 0 ? '' : `, without ${excluded.join(', ')}`
 
-export const vraColumn = ({ kind }: Verifier): string => (kind === 'symbolic' ? 'VRA %' : `VRA % (${kind})`)
+export const vraColumn = ({ kind }: Verifier): string =>
+  kind === PAPERS_METHOD ? 'VRA %' : `VRA % (${kind})`
 
 const describeProof = ({ verifier, epsilon, n }: VerifiedFigures): string =>
-  `VRA${verifier.kind === 'symbolic' ? '' : ` (${verifier.kind})`} proved by ${describeVerifier(verifier)}, ` +
+  `VRA${verifier.kind === PAPERS_METHOD ? '' : ` (${verifier.kind})`} proved by ${describeVerifier(verifier)}, ` +
   `eps ${formatPixels(epsilon)}; n = ${n} test images.`

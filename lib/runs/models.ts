@@ -7,8 +7,8 @@ import type { Device } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { didYouMean } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
-import { testImages } from '../data/named.js'
-import { loadData } from '../recipes/data.js'
+import { loadData } from '../data/load.js'
+import { imagesArgument, testImages } from '../data/named.js'
 import { isRun, readRunRecipe } from './run.js'
 
 export interface ModelFile {
@@ -63,7 +63,7 @@ export async function imagesFor(
   if (data !== undefined) return testImages(data, device)
   const run = runOf(argument)
   if (run === undefined) {
-    throw invalid(`--data: name the images to use ${argument} on: builtin, a folder or an .npz file`)
+    throw invalid(`--data: name the images to use ${argument} on: ${imagesArgument}`)
   }
   return (await loadData((await readRunRecipe(run)).data, device)).test
 }

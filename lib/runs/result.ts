@@ -182,6 +182,7 @@ const numbers = z.custom<number[]>(
 const VERDICTS = {
   verified: true,
   broken: true,
+  brokenByRounding: true,
   misclassified: true,
   unknown: true,
 } satisfies Record<Verdict, true>

@@ -6,13 +6,14 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { type Attack, attackSchema } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
+import { canonicalJson, sameData } from '../base/json.js'
 import { formatPixels, show } from '../base/numbers.js'
 import { version } from '../base/version.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { type Lock, takeLock } from '../files/lock.js'
 import { isMissing, readBytes } from '../files/read.js'
 import { type Verifier, verifierSchema } from '../verification/index.js'
-import type { ImageVerdict } from '../verification/verdict.js'
+import { type ImageVerdict, verdictNames } from '../verification/verdict.js'
 import { eventOf, type RunEvent } from './events.js'
 import { Metrics } from './metrics.js'
 
@@ -32,7 +33,7 @@ const lineSchema = z.object({
   index: z.int(),
   label: z.int(),
   prediction: z.int(),
-  verdict: z.enum(['verified', 'broken', 'misclassified', 'unknown']),
+  verdict: z.enum(verdictNames),
   method: z.string().nullable(),
   // JSON has no NaN.
   margin: number.transform((value) => value ?? Number.NaN),
@@ -140,7 +141,7 @@ const headerIn = (contents: Buffer): VerificationHeader | undefined => {
 
 /** What differs between two verifications, in words. */
 const differenceOf = (there: VerificationHeader, here: VerificationHeader): string | undefined => {
-  const differs = (key: keyof VerificationHeader) => canonical(there[key]) !== canonical(here[key])
+  const differs = (key: keyof VerificationHeader) => !sameData(there[key], here[key])
   if (there.network.fingerprint !== here.network.fingerprint) {
     return `of a network with other weights (${show(there.network.name)})`
   }
@@ -148,16 +149,10 @@ const differenceOf = (there: VerificationHeader, here: VerificationHeader): stri
   if (differs('epsilon'))
     return `eps is ${formatPixels(there.epsilon)} there, ${formatPixels(here.epsilon)} here`
   for (const key of ['verifier', 'attack', 'seed'] as const) {
-    if (differs(key)) return `${key} is ${canonical(there[key])} there, ${canonical(here[key])} here`
+    if (differs(key)) return `${key} is ${canonicalJson(there[key])} there, ${canonicalJson(here[key])} here`
   }
   return undefined
 }
-
-/** As it reads after a round through the file, keys in order. */
-const canonical = (value: unknown): string =>
-  typeof value === 'object' && value !== null
-    ? JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))))
-    : JSON.stringify(value)
 
 const verdictsIn = (path: string, events: readonly RunEvent[]): ImageVerdict[] =>
   events

@@ -102,7 +102,7 @@ export class SparseEngine {
     return settle(() => this.handle.run(images), signal)
   }
 
-  /** The class with the largest logit of each image; of equals, the first. */
+  /** The class with the largest logit of each image; of equals, the first; −1 where a logit is NaN or infinite. */
   async predict(images: Floats, options: RunOptions = {}): Promise<Int32Array> {
     return largest(await this.run(images, options), this.facts.classes)
   }
@@ -185,11 +185,12 @@ export class SparseEngine {
 export const noiseImages = (count: number, input: ImageShape): Float32Array =>
   Float32Array.from({ length: count * input[0] * input[1] * input[2] }, (_, index) => hash32(index) / 2 ** 32)
 
-/** Place of the largest of each `classes` logits. */
+/** Place of the largest of each `classes` logits; −1 where one is NaN or infinite. */
 export const largest = (logits: Floats, classes: number): Int32Array =>
   Int32Array.from({ length: logits.length / classes }, (_, image) => {
     let best = 0
-    for (let index = 1; index < classes; index++) {
+    for (let index = 0; index < classes; index++) {
+      if (!Number.isFinite(logits[image * classes + index])) return -1
       if ((logits[image * classes + index] ?? 0) > (logits[image * classes + best] ?? 0)) best = index
     }
     return best

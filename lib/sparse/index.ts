@@ -2,11 +2,5 @@
 
 export { type CompileOptions, compile } from './compile.js'
 export { type EngineFacts, type RunOptions, SparseEngine, type TimeOptions } from './engine.js'
-export {
-  adversarialExamples,
-  type EngineEvaluation,
-  type EvaluateEngineOptions,
-  evaluateEngine,
-} from './evaluate.js'
 export { type Candidates, type Dtype, dtypes, type Instructions } from './options.js'
 export { type LayerPrediction, type Prediction, type PredictOptions, predictSpeedup } from './predict.js'

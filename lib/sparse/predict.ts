@@ -6,14 +6,13 @@
  * log m; what a whole batch takes beyond its stages likewise. Dense is libtorch at its best, measured. All points are
  * kept, so that the same network, batch, type and threads are measured once on a machine.
  */
-
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { hashOf } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import { Network } from '../models/network.js'
@@ -24,7 +23,7 @@ import type { NetworkSpec } from '../networks/spec.js'
 import { type Residual, residualNames } from '../pruning/layers.js'
 import { pruneMask } from '../pruning/mask.js'
 import { remainingMacs } from '../pruning/sparsity.js'
-import { requireReachable, type Structure, structureNames } from '../pruning/structures.js'
+import { requireReachable, type Structure, structureNames, structures } from '../pruning/structures.js'
 import { addToCache, type OnWarning, readCache } from './cache.js'
 import { compile } from './compile.js'
 import { type Dtype, dtypes } from './options.js'
@@ -190,7 +189,8 @@ const specOf = (network: Network | NetworkSpec | string): NetworkSpec => {
 /** The densities of the grid on both sides of one, or the one where it is in the grid. */
 const neighbours = (density: number, structure: Structure): number[] => {
   // A pattern such as 2:4 leaves a half of every layer at least.
-  const grid = structure === '2:4' ? GRID.filter((place) => place >= 0.5) : GRID
+  const least = 1 - (structures[structure].limit?.sparsity ?? 1)
+  const grid = GRID.filter((place) => place >= least)
   const same = grid.find((place) => Math.abs(place / density - 1) < 0.01)
   if (same !== undefined) return [same]
   const above = grid.filter((place) => place > density).at(-1)
@@ -204,7 +204,7 @@ const neighbours = (density: number, structure: Structure): number[] => {
 /** `undefined` stands for the dense network under libtorch. */
 const keyOf = ({ spec, structure, batch, dtype, threads, residual }: Model, density?: number): string => {
   const { input, nodes } = spec
-  const shape = createHash('sha256').update(JSON.stringify({ input, nodes })).digest('hex').slice(0, 16)
+  const shape = hashOf({ input, nodes }).slice(0, 16)
   const place = `${spec.name} ${shape} batch ${batch} ${dtype} threads ${threads}`
   if (density === undefined) return `${place} dense`
   return `${place} ${structure}${structure === 'filter' ? ` ${residual}` : ''} ${density}`

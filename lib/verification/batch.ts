@@ -1,8 +1,10 @@
 /** Verifies one batch in the cheapest sound order, and hands over every image as soon as it is answered. */
+import type { Floats } from '../../bindings/native.js'
 import { type Attack, attackName } from '../attacks/attack.js'
+import { exhibit, ruleOn } from './contradiction.js'
 import type { Engine } from './engine.js'
-import { type Findings, type ImageVerdict, judge } from './verdict.js'
-import type { BoundVerifier } from './verifier.js'
+import type { BoundVerifier } from './methods.js'
+import { type Findings, type ImageVerdict, isContradicted, judge, NO_CLASS, type Ruling } from './verdict.js'
 
 /** What is tried, in this order. */
 export interface Plan {
@@ -25,6 +27,9 @@ export interface Candidate {
 }
 
 interface Image extends Findings {
+  /** Its pixels, and those of an adversarial example; undefined where this batch has not seen any. */
+  pixels?: Floats | undefined
+  example?: Floats | undefined
   unstable: number
   seconds: number
 }
@@ -36,31 +41,36 @@ export async function* verifyBatch(
   candidates: readonly Candidate[],
 ): AsyncGenerator<ImageVerdict[]> {
   const images = candidates.map(({ index, label, known }): Image => {
-    return { index, label, prediction: -1, ...known, unstable: Number.NaN, seconds: 0 }
+    return { index, label, prediction: NO_CLASS, ...known, unstable: Number.NaN, seconds: 0 }
   })
   const fresh = images.filter((_, place) => candidates[place]?.known === undefined)
   await attacked(engine, attack, fresh)
   const right = images.filter(isRight)
   let open = boundBroken ? right : right.filter(({ broken }) => broken === undefined)
-  yield* answered(images, open, epsilon)
+  yield* answered(engine, images, open, epsilon)
   for (const step of steps) {
     await bounded(engine, step, epsilon, open)
     const left = open.filter((image) => isRight(image) && !isProved(image) && image.broken === undefined)
-    yield* answered(open, left, epsilon)
+    yield* answered(engine, open, left, epsilon)
     open = left
   }
   if (lastAttack !== null) await attacked(engine, lastAttack, open)
-  yield* answered(open, [], epsilon)
+  yield* answered(engine, open, [], epsilon)
 }
 
 const attacked = async (engine: Engine, attack: Attack | null, images: readonly Image[]): Promise<void> => {
   if (images.length === 0) return
-  const { predictions, adversarialPredictions, seconds } = await engine.evaluate(indicesOf(images), attack)
+  const found = await engine.evaluate(indicesOf(images), attack)
+  const { predictions, adversarialPredictions, seconds } = found
   images.forEach((image, place) => {
     image.prediction = predictions[place] ?? image.prediction
     image.seconds += seconds / images.length
     const into = adversarialPredictions?.[place] ?? image.label
-    if (attack !== null && isRight(image) && into !== image.label) image.broken ??= attackName(attack)
+    image.pixels = partOf(found.images, place, images.length)
+    if (attack === null || !isRight(image) || into === image.label || image.broken !== undefined) return
+    image.broken = attackName(attack)
+    image.attack = attack
+    image.example = partOf(found.adversarialImages, place, images.length)
   })
 }
 
@@ -82,20 +92,37 @@ const bounded = async (
 }
 
 /** The verdicts on those images that are no longer open. */
-function* answered(
+async function* answered(
+  engine: Engine,
   images: readonly Image[],
   open: readonly Image[],
   epsilon: number,
-): Generator<ImageVerdict[]> {
+): AsyncGenerator<ImageVerdict[]> {
   const still = new Set(open)
   const done = images.filter((image) => !still.has(image))
   if (done.length === 0) return
+  for (const image of done.filter(isContradicted)) image.ruling = await rule(engine, image, epsilon)
   yield done.map((image) => {
     const { index, label, prediction, bound, unstable, seconds } = image
     const margin = bound?.margin ?? Number.NaN
     return { index, label, prediction, ...judge(image, epsilon), margin, unstable, seconds }
   })
 }
+
+/** Judges what contradicts the proof of an image, on the very point that this batch has seen. */
+const rule = async (engine: Engine, image: Image, epsilon: number): Promise<Ruling> => {
+  const { pixels, example, broken, attack } = image
+  const point = isRight(image) ? example : pixels
+  const seen =
+    pixels !== undefined && point !== undefined
+      ? { image: pixels, point }
+      : await exhibit(engine, image, broken === undefined ? null : attack)
+  return seen === undefined ? 'lost' : ruleOn(engine, seen, { label: image.label, epsilon })
+}
+
+/** One of so many equal parts. */
+const partOf = (all: Floats | null, place: number, count: number): Floats | undefined =>
+  all?.subarray((all.length / count) * place, (all.length / count) * (place + 1))
 
 const isRight = ({ prediction, label }: Findings): boolean => prediction === label
 

@@ -9,7 +9,7 @@ import { invalid } from '../base/errors.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import { type Network, requireNetwork } from '../models/network.js'
-import { type Verifier, type VerifierOptions, verifierSchema } from './index.js'
+import { PAPERS_METHOD, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
 
 export interface BoundsOptions {
   /** By which method, as for `verify`; a cascade is none. Default `symbolic`. */
@@ -22,7 +22,7 @@ export interface BoundsOptions {
 }
 
 const schema = strict({
-  verifier: verifierSchema.prefault('symbolic'),
+  verifier: verifierSchema.prefault(PAPERS_METHOD),
   epsilon: fractionBetween(0, 1),
   sound: z.boolean('expected true or false').default(true),
 })

@@ -3,18 +3,23 @@
  * restarts what it can of the rest. What is left is unknown.
  */
 import { z } from 'zod'
-import type { BoundMethod } from '../../bindings/native.js'
+import { type BoundMethod, boundMethodNames } from '../../bindings/boundMethods.js'
 import { parseAttack } from '../attacks/attack.js'
 import { show } from '../base/numbers.js'
 import { choice, strict } from '../base/schemas.js'
-import { iterationsSchema } from './alphaCrown.js'
-import { type BoundOptions, type BoundVerifier, boundShape } from './verifier.js'
+import {
+  type BoundOptions,
+  type BoundVerifier,
+  boundShape,
+  isOptimised,
+  iterationsSchema,
+} from './methods.js'
 
 export interface Cascade extends BoundOptions {
   readonly kind: 'cascade'
   /** Methods from cheap to dear. Default symbolic, crown, alphaCrown. */
   readonly steps: readonly BoundMethod[]
-  /** Gradient steps of `alphaCrown` for each image. Default 20. */
+  /** Gradient steps for each image, of methods that optimise their bounds. Default 20. */
   readonly iterations: number
   /** Attack before the bounds; its steps are ε/4 long. Default `pgd10`; `none` for none. */
   readonly quickAttack: string
@@ -37,13 +42,10 @@ export const cascadeSchema = strict({
   kind: z.literal('cascade'),
   ...boundShape,
   steps: z
-    .array(
-      choice(['interval', 'crownIbp', 'symbolic', 'crown', 'alphaCrown']),
-      'expected a list of verifiers',
-    )
+    .array(choice(boundMethodNames), 'expected a list of verifiers')
     .min(1, 'needs at least one verifier')
     .default(['symbolic', 'crown', 'alphaCrown']),
-  iterations: iterationsSchema,
+  iterations: iterationsSchema(20),
   quickAttack: attackName.default('pgd10'),
   attack: attackName.default('pgd50x5'),
 })
@@ -55,5 +57,5 @@ export const cascadeSteps = ({ steps, clip, intersect, memory, iterations }: Cas
     clip,
     intersect,
     memory,
-    ...(kind === 'alphaCrown' && { iterations }),
+    ...(isOptimised(kind) && { iterations }),
   }))

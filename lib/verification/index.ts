@@ -1,46 +1,29 @@
 /** Verifiers: how verified robust accuracy is proved. Plain descriptions that native/bounds carries out. */
 import type { z } from 'zod'
+import { boundMethodNames, factsOfMethod } from '../../bindings/boundMethods.js'
 import type { Device } from '../../bindings/native.js'
-import { parse, shorthand, variants } from '../base/schemas.js'
-import { alphaCrownKind } from './alphaCrown.js'
+import { parse, shorthand, variantsOf } from '../base/schemas.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
-import { crownKind } from './crown.js'
-import { crownIbpKind } from './crownIbp.js'
-import { intervalKind } from './interval.js'
-import { symbolicKind } from './symbolic.js'
-import type { BoundVerifier } from './verifier.js'
+import { type BoundVerifier, isOptimised, methodSchemas, methodWork } from './methods.js'
 
 export type { Cascade } from './cascade.js'
-export type { BoundOptions, BoundVerifier } from './verifier.js'
-
-/** A verifier on bounds is a file of its own and a line here, and its method a member of `BoundMethod`. */
-const kinds = {
-  interval: intervalKind,
-  crownIbp: crownIbpKind,
-  symbolic: symbolicKind,
-  crown: crownKind,
-  alphaCrown: alphaCrownKind,
-} as const
+export {
+  type BoundOptions,
+  type BoundVerifier,
+  methodLines,
+  optimisedMethods,
+  PAPERS_METHOD,
+} from './methods.js'
 
 /** How a network is verified: by one method of bounds, or by a cascade of them with attacks. */
 export type Verifier = BoundVerifier | Cascade
 
 /** Known verifiers, from cheap to dear, the cascade last. */
-export const verifierNames: readonly Verifier['kind'][] = [
-  ...(Object.keys(kinds) as BoundVerifier['kind'][]),
-  'cascade',
-]
+export const verifierNames: readonly Verifier['kind'][] = [...boundMethodNames, 'cascade']
 
 /** Schema of a verifier: `symbolic`, or `{ kind: alphaCrown, iterations: 50 }`. */
 export const verifierSchema: z.ZodType<Verifier> = shorthand(
-  variants('kind', [
-    intervalKind.schema,
-    crownIbpKind.schema,
-    symbolicKind.schema,
-    crownKind.schema,
-    alphaCrownKind.schema,
-    cascadeSchema,
-  ]),
+  variantsOf('kind', { ...methodSchemas, cascade: cascadeSchema }),
 )
 
 /** Any options of any verifier, and its `kind`. */
@@ -64,7 +47,7 @@ export const describeVerifier = (verifier: Verifier): string => {
   const chosen = parse(verifierSchema, verifier, 'verifier')
   return [
     chosen.kind === 'cascade' ? `cascade (${chosen.steps.join(' → ')})` : chosen.kind,
-    ...(stepsOf(chosen).some(({ kind }) => kind === 'alphaCrown') ? [`${chosen.iterations} iterations`] : []),
+    ...(stepsOf(chosen).some(({ kind }) => isOptimised(kind)) ? [`${chosen.iterations} iterations`] : []),
     ...(chosen.intersect ? ['intersected with interval bounds'] : []),
     ...(chosen.clip ? [] : ['box not clipped to [0,1]']),
   ].join(', ')
@@ -76,8 +59,8 @@ export const stepsOf = (chosen: Verifier): BoundVerifier[] =>
 
 /** Estimated cost of verifying one image, in forward passes. */
 export const verificationWork = (chosen: Verifier): number =>
-  stepsOf(chosen).reduce((sum, step) => sum + kinds[step.kind].work(step), 0)
+  stepsOf(chosen).reduce((sum, step) => sum + methodWork(step), 0)
 
 /** Images that are verified at once unless the user says otherwise; a GPU takes and needs more. */
 export const defaultBatchSize = (chosen: Verifier, device: Device): number =>
-  (device === 'cpu' ? 1 : 16) * Math.min(...stepsOf(chosen).map(({ kind }) => kinds[kind].batchSize))
+  (device === 'cpu' ? 1 : 16) * Math.min(...stepsOf(chosen).map(({ kind }) => factsOfMethod(kind).batchSize))

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { type Proportion, proportion } from '../base/wilson.js'
 import type { Verifier } from './index.js'
-import type { ImageVerdict, Verdict, VerifiedOutcomes } from './verdict.js'
+import { type ImageVerdict, NO_CLASS, type Verdict, type VerifiedOutcomes } from './verdict.js'
 
 export interface Verification {
   verifier: Verifier
@@ -18,6 +18,10 @@ export interface Verification {
   accuracy: Proportion
   /** Images that are right, neither proved nor broken. */
   unknown: number
+  /** Images that are proved, but broken by rounding errors of the network as it runs; not there if there are none. */
+  brokenByRounding?: number
+  /** Images with a logit that is NaN or infinite, which are wrong; not there if there are none. */
+  notFinite?: number
   /** Attacks that ran, by name: `pgd10`, `pgd50x5`. */
   attacks: string[]
   /**
@@ -39,6 +43,8 @@ export const summarise = (
   const n = verdicts.length
   const count = (...wanted: Verdict[]): number =>
     verdicts.filter(({ verdict }) => wanted.includes(verdict)).length
+  const rounded = count('brokenByRounding')
+  const notFinite = verdicts.filter(({ prediction }) => prediction === NO_CLASS).length
   const bounded = verdicts.map(({ unstable }) => unstable).filter((share) => !Number.isNaN(share))
   return {
     verifier,
@@ -46,8 +52,10 @@ export const summarise = (
     n,
     vra: proportion(count('verified'), n),
     ...(attacks.length > 0 && { era: proportion(count('verified', 'unknown'), n) }),
-    accuracy: proportion(count('verified', 'unknown', 'broken'), n),
+    accuracy: proportion(verdicts.filter(({ prediction, label }) => prediction === label).length, n),
     unknown: count('unknown'),
+    ...(rounded > 0 && { brokenByRounding: rounded }),
+    ...(notFinite > 0 && { notFinite }),
     attacks,
     ...(bounded.length > 0 && { unstable: sum(bounded) / bounded.length }),
     seconds: sum(verdicts.map(({ seconds }) => seconds)),

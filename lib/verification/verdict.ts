@@ -8,14 +8,22 @@ import { formatPixels, show } from '../base/numbers.js'
 /**
  * `verified`: proved right in the whole box. `broken`: right, but an attack found an image in the box that is not.
  * `misclassified`: wrong as it is. `unknown`: right, neither proved nor broken; never counted as verified.
+ * `brokenByRounding`: proved right in the whole box, which is about real arithmetic, but the network as it runs takes
+ * the image, or one in the box, for another class, and only its rounding errors do; never counted as verified.
  */
-export type Verdict = 'verified' | 'broken' | 'misclassified' | 'unknown'
+export type Verdict = (typeof verdictNames)[number]
+
+export const verdictNames = ['verified', 'broken', 'misclassified', 'unknown', 'brokenByRounding'] as const
+
+/** The prediction for an image with a logit that is NaN or infinite; it is no label. */
+export const NO_CLASS = -1
 
 /** The outcome of one image. */
 export interface ImageVerdict {
   /** Index in the whole data set. */
   index: number
   label: number
+  /** −1 where a logit is NaN or infinite. */
   prediction: number
   verdict: Verdict
   /** What settled it: a method of bounds or an attack. Of unknown images the method with the best margin. */
@@ -74,37 +82,54 @@ export interface Findings {
   prediction: number
   /** The attack within the box that broke it. */
   broken?: string | undefined
+  /** The same in full, where that is known. */
+  attack?: Attack | undefined
   /** The best margin and the method that gave it. */
   bound?: { margin: number; method: string }
+  /** What contradicts the bound, judged in real arithmetic. */
+  ruling?: Ruling | undefined
 }
+
+/**
+ * What a contradiction of a proof turned out to be: the proof is false; fp32 alone says so; the point lies outside of
+ * the box, and says nothing; or the point could not be found again.
+ */
+export type Ruling = 'real' | 'rounding' | 'outside' | 'lost'
 
 /** The verdict on an image. @throws CoppiceError `ERR_UNSOUND` where findings contradict each other */
 export const judge = (findings: Findings, epsilon: number): Pick<ImageVerdict, 'verdict' | 'method'> => {
   const { prediction, label, broken, bound } = findings
   const proved = bound !== undefined && bound.margin > 0
-  if (proved) requireSound(findings, bound, epsilon)
+  if (proved && isContradicted(findings)) {
+    if (findings.ruling === 'rounding') return { verdict: 'brokenByRounding', method: broken ?? null }
+    if (findings.ruling === 'outside') return { verdict: 'verified', method: bound.method }
+    throw unsound(findings, bound, epsilon)
+  }
   if (prediction !== label) return { verdict: 'misclassified', method: null }
   if (proved) return { verdict: 'verified', method: bound.method }
   if (broken !== undefined) return { verdict: 'broken', method: broken }
   return { verdict: 'unknown', method: bound?.method ?? null }
 }
 
-/** Refuses a proof about an image that is misclassified, or broken by an attack within the same box. */
-const requireSound = (
-  { index, label, prediction, broken }: Findings,
+/** Whether an image that is proved is misclassified, or broken by an attack within the same box. */
+export const isContradicted = ({ label, prediction, broken, bound }: Findings): boolean =>
+  bound !== undefined && bound.margin > 0 && (prediction !== label || broken !== undefined)
+
+const unsound = (
+  { index, label, prediction, broken, ruling }: Findings,
   { margin, method }: { margin: number; method: string },
   epsilon: number,
-): void => {
-  if (prediction === label && broken === undefined) return
+): CoppiceError => {
   const contradiction =
     prediction === label
       ? `${broken} found one that is taken for another`
-      : `the image itself is taken for class ${prediction}`
-  throw new CoppiceError(
+      : `the image itself is taken for ${prediction === NO_CLASS ? 'no class' : `class ${prediction}`}`
+  const judged = ruling === 'lost' ? ', and what was found cannot be judged again' : ''
+  return new CoppiceError(
     'ERR_UNSOUND',
     `image ${index}: ${method} proves class ${label} with a margin of ${margin.toPrecision(3)} for all images ` +
-      `within eps ${formatPixels(epsilon)}, but ${contradiction}; this is a defect of Coppice, and none of its ` +
-      'proofs of this network can be trusted',
+      `within eps ${formatPixels(epsilon)}, but ${contradiction}${judged}; this is a defect of Coppice, and none of ` +
+      'its proofs of this network can be trusted',
   )
 }
 
@@ -112,6 +137,7 @@ const requireSound = (
 export interface Measured {
   /** ε of the attack, where there was one. */
   epsilon: number
+  attack?: Attack | undefined
   images: ReadonlyMap<number, { prediction: number; broken?: string | undefined }>
 }
 
@@ -132,54 +158,17 @@ export const measuredBy = (outcomes: Outcomes, attack: Attack | undefined): Meas
     const broken = attack && into !== undefined && prediction === labels[place] && into !== prediction
     return [index, { prediction, broken: broken ? attackName(attack) : undefined }] as const
   })
-  return { epsilon: attack?.epsilon ?? 0, images: new Map(images) }
+  return { epsilon: attack?.epsilon ?? 0, attack, images: new Map(images) }
 }
 
 /** What is known of an image in the box of `epsilon`. An attack in [0,1] stays in a box that isn't clipped, too. */
 export const knownOf = (
-  { epsilon: attacked, images }: Measured,
+  { epsilon: attacked, attack, images }: Measured,
   { index, label }: { index: number; label: number },
   epsilon: number,
 ): Findings | undefined => {
   const known = images.get(index)
   if (known === undefined) return undefined
   const { prediction, broken } = known
-  return { index, label, prediction, broken: attacked <= epsilon ? broken : undefined }
-}
-
-/**
- * Holds verdicts at `epsilon` against what else was measured: what is verified must be right, and unbroken by an attack
- * of the same ε or a smaller one.
- *
- * @throws CoppiceError `ERR_UNSOUND` that names the first image for which that is not so
- */
-export const requireAgreement = (
-  verdicts: Iterable<ImageVerdict>,
-  epsilon: number,
-  measured: Measured,
-): void => {
-  for (const verdict of verdicts) {
-    const known = knownOf(measured, verdict, epsilon)
-    if (known === undefined || verdict.verdict !== 'verified') continue
-    judge({ ...known, bound: { margin: verdict.margin, method: verdict.method ?? 'a verifier' } }, epsilon)
-  }
-}
-
-/** Holds verifications of the same network and images against each other: what one broke no other may have proved. */
-export const requireConsistent = (
-  verifications: readonly { epsilon: number; perSample: VerifiedOutcomes }[],
-): void => {
-  const all = verifications.map(({ epsilon, perSample }) => ({ epsilon, verdicts: verdictsOf(perSample) }))
-  for (const one of all) {
-    const images = one.verdicts.map(({ index, prediction, verdict, method }) => {
-      return [
-        index,
-        { prediction, broken: verdict === 'broken' ? (method ?? 'an attack') : undefined },
-      ] as const
-    })
-    const measured = { epsilon: one.epsilon, images: new Map(images) }
-    for (const other of all) {
-      if (other !== one) requireAgreement(other.verdicts, other.epsilon, measured)
-    }
-  }
+  return { index, label, prediction, broken: attacked <= epsilon ? broken : undefined, attack }
 }

@@ -9,8 +9,16 @@ import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/sch
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { type Network, requireNetwork } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
+import { heldAgainst, heldTogether } from './contradiction.js'
 import { type Engine, nativeEngine } from './engine.js'
-import { defaultBatchSize, stepsOf, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
+import {
+  defaultBatchSize,
+  PAPERS_METHOD,
+  stepsOf,
+  type Verifier,
+  type VerifierOptions,
+  verifierSchema,
+} from './index.js'
 import { summarise, type Verification } from './summary.js'
 import {
   type ImageVerdict,
@@ -18,7 +26,7 @@ import {
   type Measured,
   measuredBy,
   type Outcomes,
-  requireAgreement,
+  verdictsOf,
 } from './verdict.js'
 
 export interface VerifyOptions {
@@ -48,7 +56,7 @@ export interface VerifyOptions {
 }
 
 const schema = strict({
-  verifier: verifierSchema.prefault('symbolic'),
+  verifier: verifierSchema.prefault(PAPERS_METHOD),
   epsilon: fractionBetween(0, 1),
   images: integer(1, LIMITS.images).optional(),
   attack: attackSchema.optional(),
@@ -58,8 +66,9 @@ const schema = strict({
 
 /**
  * Verifies a network on images, one verdict each. An image is verified if a sound lower bound of its margin, over the
- * whole box and with rounding errors subtracted, is greater than 0, and it is right as it is. A proof that an attack
- * within the box, or the prediction itself, contradicts is an error.
+ * whole box and with rounding errors subtracted, is greater than 0, and it is right as it is. What contradicts a proof,
+ * an attack within the box or the prediction itself, is judged in real arithmetic: if the proof is false that is an
+ * error, and if fp32 alone says so the image is `brokenByRounding`. (docs/verification.md)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSUPPORTED` for an operation that the bounds cannot treat;
  * `ERR_UNSOUND` where a proof is contradicted; the signal's reason when aborted, which takes effect within one batch
@@ -74,6 +83,32 @@ export async function verify(
   const { seed = 0, signal } = optionsOf(options, 'verify')
   return verifyWith(nativeEngine(network, dataset, { seed, signal }), dataset, options)
 }
+
+/**
+ * A verification held against what was measured on the same network and images, by `seed`: what is proved but broken in
+ * fp32 alone becomes `brokenByRounding`.
+ *
+ * @throws CoppiceError `ERR_UNSOUND` where a proof is contradicted
+ */
+export const agreeing = async (
+  network: Network,
+  dataset: Dataset,
+  verification: Verification,
+  measured: Measured,
+  { seed = 0, signal }: { seed?: number; signal?: AbortSignal | undefined } = {},
+): Promise<Verification> => {
+  const engine = nativeEngine(network, dataset, { seed, signal })
+  const verdicts = verdictsOf(verification.perSample)
+  return summarise(await heldAgainst(engine, verdicts, verification.epsilon, measured), verification)
+}
+
+/** Verifications of the same network and images held against each other, in the same way. */
+export const consistent = (
+  network: Network,
+  dataset: Dataset,
+  verifications: readonly Verification[],
+  { seed = 0, signal }: { seed?: number; signal?: AbortSignal | undefined } = {},
+): Promise<Verification[]> => heldTogether(nativeEngine(network, dataset, { seed, signal }), verifications)
 
 /** `verify` on any engine. */
 export async function verifyWith(
@@ -104,8 +139,8 @@ export async function verifyWith(
       onProgress?.({ images: finished, totalImages: n })
     }
   }
-  const judged = candidates.flatMap(({ index }) => verdicts.get(index) ?? [])
-  if (measured !== undefined) requireAgreement(judged, epsilon, measured)
+  const reached = candidates.flatMap(({ index }) => verdicts.get(index) ?? [])
+  const judged = measured === undefined ? reached : await heldAgainst(engine, reached, epsilon, measured)
   const earlier =
     evaluation?.attack !== undefined && evaluation.attack.epsilon <= epsilon ? evaluation.attack : null
   const attacks = [earlier, plan.attack, plan.lastAttack].flatMap((attack) =>

@@ -2,24 +2,17 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <limits>
-
 #include "addon/job_arguments.h"
+#include "addon/read_bounds.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
+#include "bounds/outward.h"
 
 namespace coppice {
 namespace {
 
-/// In the network's type, rounded away from the values that the bounds enclose.
-Range given_back(const Range& bounds, at::ScalarType type, bool sound) {
-  const auto cast = [&](const at::Tensor& values, double towards) {
-    const at::Tensor rounded = values.to(type);
-    if (!sound || values.scalar_type() == type) return flat_copy(rounded, type);
-    return flat_copy(at::nextafter(rounded, at::full_like(rounded, towards)), type);
-  };
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  return {cast(bounds.lower, -kInfinity), cast(bounds.upper, kInfinity)};
+Range flat(const Range& range, at::ScalarType type) {
+  return {flat_copy(range.lower, type), flat_copy(range.upper, type)};
 }
 
 }  // namespace
@@ -65,14 +58,14 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
-        const at::ScalarType type = bound_type(*network);
+        const at::ScalarType type = bound_type(*network, box.epsilon);
         // Not folded, so that every node is still there.
         const Folded plain = fold(*network, type, false);
         const Range around =
             box_around(placed(images, network->device).to(type), box.epsilon, box.clip, settings.sound);
         const Range found =
             node_bounds({plain.graph, plain.weights, settings.method}, around, node, settings, interrupt);
-        return given_back(found, network->type, settings.sound);
+        return flat(nearest_outward(found, network->type, settings.sound), network->type);
       },
       [](Napi::Env env, const Range& found) {
         auto object = Napi::Object::New(env);
@@ -92,13 +85,15 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
       info.Env(), network->device,
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
-        const at::ScalarType type = bound_type(*network);
+        const at::ScalarType type = bound_type(*network, box.epsilon);
         const Folded folded = fold(*network, type);
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);
         Margins found = margins({folded.graph, folded.weights, settings.method}, around, here.labels,
                                 settings, interrupt);
-        found.lower = given_back({found.lower, found.lower}, network->type, settings.sound).lower;
+        found.lower =
+            flat(nearest_outward({found.lower, found.lower}, network->type, settings.sound), network->type)
+                .lower;
         return found;
       },
       [](Napi::Env env, const Margins& found) {

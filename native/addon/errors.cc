@@ -8,6 +8,7 @@
 #include "addon/addon.h"
 #include "device/device.h"
 #include "device/interrupt.h"
+#include "graph/unsupported.h"
 #include "train/loop.h"
 
 namespace coppice {
@@ -28,6 +29,8 @@ Description describe(const std::exception_ptr& error) {
     return {"ERR_ABORTED", e.what(), ""};
   } catch (const HandleDisposed& e) {
     return {"ERR_DISPOSED", e.what(), ""};
+  } catch (const UnsupportedError& e) {
+    return {"ERR_UNSUPPORTED", e.what(), ""};
   } catch (const DivergenceError& e) {
     return {"ERR_DIVERGED", e.what(), ""};
   } catch (const DeviceError& e) {

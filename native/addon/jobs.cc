@@ -5,7 +5,9 @@
 #include "addon/handles.h"
 #include "addon/job.h"
 #include "addon/job_arguments.h"
-#include "addon/read_spec.h"
+#include "addon/read_common.h"
+#include "addon/read_evaluate.h"
+#include "addon/read_train.h"
 #include "addon/values.h"
 #include "graph/forward.h"
 
@@ -14,6 +16,17 @@ namespace {
 
 Napi::Number number(Napi::Env env, int64_t value) {
   return Napi::Number::New(env, static_cast<double>(value));
+}
+
+/// Tells the job's listener how many samples are done.
+std::function<void(int64_t)> samples_done(Addon& addon, const std::shared_ptr<Job>& job) {
+  return [&addon, job](int64_t samples) {
+    notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
+      auto object = Napi::Object::New(env);
+      object.Set("samples", number(env, samples));
+      return object;
+    });
+  };
 }
 
 }  // namespace
@@ -61,15 +74,12 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
   return start_job(
       info.Env(), network->device, job,
       [=, &addon](const Interrupt& interrupt) {
-        return evaluate(*network, *dataset, *plan, interrupt, [&](int64_t samples) {
-          notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
-            auto object = Napi::Object::New(env);
-            object.Set("samples", number(env, samples));
-            return object;
-          });
-        });
+        return evaluate(*network, *dataset, *plan, interrupt, samples_done(addon, job));
       },
-      [](Napi::Env env, const EvaluateResult& result) {
+      [type = network->type](Napi::Env env, const EvaluateResult& result) {
+        const auto pixels = [&](const at::Tensor& images) {
+          return images.defined() ? to_typed_array(env, flat_copy(images, type)) : env.Null();
+        };
         auto object = Napi::Object::New(env);
         object.Set("predictions", to_typed_array<Napi::Int32Array>(env, result.benign.classes));
         object.Set("losses", to_typed_array<Napi::Float32Array>(env, result.benign.losses));
@@ -79,6 +89,30 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
         object.Set("adversarialLosses",
                    result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses)
                                       : env.Null());
+        object.Set("images", pixels(result.images));
+        object.Set("adversarialImages", pixels(result.adversarial_images));
+        object.Set("seconds", result.seconds);
+        return object;
+      });
+}
+
+Napi::Value start_gradients(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto dataset = from_handle<Dataset>({info[1], "dataset"});
+  const auto plan =
+      std::make_shared<GradientPlan>(read_gradient_plan({info[2], "request"}, *network, *dataset));
+  const auto job = std::make_shared<Job>(info.Env());
+  listen(job, {info[3], "onProgress"});
+  Addon& addon = Addon::of(info.Env());
+  return start_job(
+      info.Env(), network->device, job,
+      [=, &addon](const Interrupt& interrupt) {
+        return mean_gradients(*network, *dataset, *plan, interrupt, samples_done(addon, job));
+      },
+      [](Napi::Env env, const GradientResult& result) {
+        auto object = Napi::Object::New(env);
+        object.Set("gradients", to_typed_array(env, result.gradients));
+        object.Set("loss", result.loss);
         object.Set("seconds", result.seconds);
         return object;
       });
@@ -110,8 +144,9 @@ Napi::Value start_backward(const Napi::CallbackInfo& info) {
         const at::NoGradGuard no_grad;
         network->gradients.zero_();
         const Batch here = placed(*batch, network->device);
-        const BatchLoss pass = objective_loss(Natural{}, *network, network->trainable_weights(), here,
-                                              {compute, {}}, interrupt);
+        const Weights trainable = network->trainable_weights();
+        const PassSettings settings{compute, {}};
+        const BatchLoss pass = objective_loss(Natural{}, {*network, trainable, here, settings, interrupt});
         torch::autograd::backward({pass.loss}, {});
         return pass.loss.item<double>();
       },
@@ -121,7 +156,7 @@ Napi::Value start_backward(const Napi::CallbackInfo& info) {
 Napi::Value start_step(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const Reader options(info[1], "options");
-  const Optimiser optimiser = read_optimiser(options["optimiser"]);
+  const Optimiser optimiser = read_variant<Optimiser>(options["optimiser"]);
   const double rate = options["learningRate"].number(0, 1e6);
   const int64_t taken = options["stepsTaken"].integer(0, int64_t{1} << 53);
   return start_job(
@@ -138,10 +173,10 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
   const Reader options(info[2], "options");
-  const Attack attack = read_attack(options["attack"]);
+  const Attack attack = read_variant<Attack>(options["attack"]);
   const at::ScalarType compute = read_precision(options["precision"], *network);
   const bool folded = options["folded"].flag();
-  const auto seed = static_cast<uint64_t>(options["seed"].integer(0, int64_t{1} << 53));
+  const auto seed = read_seed(options["seed"]);
   std::optional<at::Tensor> start;
   if (const Reader given = options["start"]; !given.missing()) {
     start = read_images(given, *network);

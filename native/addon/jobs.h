@@ -6,6 +6,7 @@ namespace coppice {
 
 Napi::Value start_train(const Napi::CallbackInfo& info);
 Napi::Value start_evaluate(const Napi::CallbackInfo& info);
+Napi::Value start_gradients(const Napi::CallbackInfo& info);
 Napi::Value start_forward(const Napi::CallbackInfo& info);
 Napi::Value start_backward(const Napi::CallbackInfo& info);
 Napi::Value start_step(const Napi::CallbackInfo& info);

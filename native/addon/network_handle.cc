@@ -3,6 +3,7 @@
 
 #include "addon/handles.h"
 #include "addon/job.h"
+#include "addon/read_common.h"
 #include "addon/read_spec.h"
 #include "addon/values.h"
 #include "device/device.h"
@@ -68,6 +69,18 @@ void require_finite(const Network& network, const at::Tensor& arena, bool buffer
                                   "' has NaN or infinite values");
 }
 
+/// Refuses running statistics of which no real network can be made, by the name of their tensor.
+void require_positive_variance(const Network& network, const at::Tensor& buffers) {
+  for (const TensorInfo& info : network.graph.tensors) {
+    if (info.kind != TensorKind::kRunningVariance) continue;
+    const double epsilon = std::get<BatchNorm2d>(network.graph.nodes[info.node].operation).epsilon;
+    if (at::Tensor sum = buffers.narrow(0, info.offset, info.size).to(at::kDouble) + epsilon;
+        !sum.gt(0).all().item<bool>())
+      throw std::invalid_argument("'" + info.name + "' of network '" + network.graph.name +
+                                  "' has a variance that is not positive, even with epsilon added");
+  }
+}
+
 Napi::Value read(const Napi::CallbackInfo& info, const std::shared_ptr<Network>& network) {
   const ArenaMember member = arena_named({info[0], "arena"}, false);
   return start_job(
@@ -96,6 +109,7 @@ Napi::Value write(const Napi::CallbackInfo& info, const std::shared_ptr<Network>
         if (mask && values.gt(1).any().item<bool>())
           throw std::invalid_argument("data must hold only 0 and 1");
         if (!mask) require_finite(*network, values, buffers);
+        if (buffers) require_positive_variance(*network, values);
         at::Tensor& arena = (*network).*member;
         if (!arena.defined()) arena = at::zeros_like(network->parameters);
         arena.copy_(values);

@@ -64,6 +64,13 @@ void Reader::refuse(const std::string& expected) const {
   throw std::invalid_argument(path_ + " must be " + expected + ", got " + received(value_));
 }
 
+void Reader::refuse(const std::vector<const char*>& expected) const {
+  std::string list;
+  for (size_t i = 0; i < expected.size(); ++i)
+    list += (i == 0 ? "" : i + 1 == expected.size() ? " or " : ", ") + std::string(expected[i]);
+  refuse(list);
+}
+
 Reader Reader::operator[](const char* key) const {
   if (!value_.IsObject()) refuse("an object");
   return {value_.As<Napi::Object>().Get(key), path_ + "." + key};

@@ -1,32 +1,42 @@
-// Projected gradient descent (Madry et al., 2018): maximise a loss inside the L∞ box around each image.
+// Projected gradient descent (Madry et al., 2018): steps along the sign of the loss's gradient.
 #pragma once
-#include <ATen/ATen.h>
-
-#include <functional>
-
-#include "attack/ascent.h"
-#include "data/dataset.h"
-#include "device/interrupt.h"
+#include "attack/box.h"
+#include "attack/target.h"
 
 namespace coppice {
 
-/// ε and step size in [0,1] pixels.
-struct Attack {
-  double epsilon, step_size;
+struct Pgd {
+  static constexpr const char* name = "pgd";
+  double epsilon, step_size;  ///< in [0,1] pixels
   int64_t steps, restarts;
-  Start start;
+  Start from;
+
+  struct State {
+    at::Tensor images;
+  };
+
+  template <class Reader>
+  static Pgd read(const Reader& attack) {
+    return {attack["epsilon"].number(0, 1), attack["stepSize"].number(0, 1),
+            attack["steps"].integer(0, 1'000'000), attack["restarts"].integer(1, 100'000),
+            attack["start"].one_of(kStarts)};
+  }
+
+  Pgd scaled(double factor) const { return {epsilon * factor, step_size * factor, steps, restarts, from}; }
+
+  int64_t attempts() const { return restarts; }
+
+  State start(const Target& target, uint32_t attempt) const {
+    return {start_in_box(target.batch, from, epsilon, target.key, attempt)};
+  }
+  at::Tensor loss(const State&, const at::Tensor& logits, const at::Tensor& labels) const {
+    return cross_entropies(logits, labels);
+  }
+  void step(State& state, const Target& target, int64_t) const {
+    const at::Tensor gradient = target.slope(state.images).gradient;
+    step_in_box(state.images, target.batch.images, gradient, step_size, epsilon);
+  }
+  at::Tensor found(const State& state) const { return state.images; }
 };
-
-/// The loss that is maximised: a scalar, given images; summed over samples, so that they do not interact.
-using ImageLoss = std::function<at::Tensor(const at::Tensor& images)>;
-
-/// Where the ascent begins: `images` moved by the attack's random start, clipped to [0,1].
-at::Tensor random_start(const Batch& batch, const Attack& attack, RandomKey key, uint32_t restart);
-
-/// Ascends in place from `start` (channels last, as batch.images); returns the adversarial images.
-/// Attack::restarts and Attack::start are the caller's business. Throws Aborted between steps once
-/// interrupted.
-at::Tensor ascend(const at::Tensor& images, at::Tensor start, const Attack& attack, const ImageLoss& loss,
-                  const Interrupt& interrupt);
 
 }  // namespace coppice

@@ -27,7 +27,7 @@ RowBounds pass(const Relaxed& network, const at::Tensor& rows, const at::Tensor&
 RowBounds optimise(const Relaxed& original, const at::Tensor& rows, const at::Tensor& sample,
                    const RowBounds& start, int64_t iterations, const Interrupt& interrupt) {
   Relaxed network = original;
-  for (at::Tensor& map : network.magnitudes) map = at::Tensor();
+  network.sound = false;
   std::vector<Slopes> all;
   const at::Tensor each = at::arange(rows.size(0), sample.options());
   for (size_t node = 0; node < network.lines.size(); ++node) {
@@ -69,11 +69,11 @@ RowBounds optimise(const Relaxed& original, const at::Tensor& rows, const at::Te
       const at::Tensor size = s.second.div(corrected2).sqrt_().add_(1e-8);
       // A stable neuron's lines meet: its slope stays.
       const Lines& lines = original.lines[s.node];
-      const at::Tensor free = lines.upper_intercept.gt(0).index_select(0, sample);
+      const at::Tensor free = crosses_zero(lines).index_select(0, sample);
       s.value = at::where(free, (s.value + rate / corrected1 * s.first / size).clamp_(0, 1), s.value);
     }
   }
-  network.magnitudes = original.magnitudes;
+  network.sound = original.sound;
   for (const Slopes& slopes : all) network.lines[slopes.node].lower_slope = slopes.best;
   RowBounds found = pass(network, rows, sample);
   // Their rounding errors differ, so that the comparison is of what is left without them.

@@ -8,6 +8,8 @@
 #include <stdexcept>
 
 #include "bounds/checkpoint.h"
+#include "bounds/outward.h"
+#include "graph/rounding.h"
 
 namespace coppice {
 namespace {
@@ -16,6 +18,8 @@ namespace {
 constexpr int64_t kCachedBytes = 16 << 20;
 /// Tensors as large as the coefficients that are held at once where they are gathered and multiplied apart.
 constexpr int64_t kUnfusedCopies = 6;
+/// Products with a value of a node beside those over weights: with a slope, a bias, a magnitude.
+constexpr int64_t kFewProducts = 8;
 
 at::Tensor by_pixel(const at::Tensor& map) { return map.dim() == 4 ? map.permute({0, 2, 3, 1}) : map; }
 
@@ -25,15 +29,6 @@ at::Tensor with_values(const at::Tensor& map, const at::Tensor& places, const at
   const at::Tensor out =
       ordered.reshape({-1}).index_put({places}, values.to(map.scalar_type())).view(ordered.sizes());
   return map.dim() == 4 ? out.permute({0, 3, 1, 2}) : out;
-}
-
-/// From double, moved outwards by the rounding of the cast and by `error`.
-Range widened(const RowBounds& bounds, at::ScalarType type) {
-  if (!bounds.error.defined()) return {bounds.low.to(type), bounds.high.to(type)};
-  const double unit = type == at::kDouble ? 0x1p-51 : 0x1p-22;
-  const at::Tensor error = bounds.error * 1.01;
-  const at::Tensor low = bounds.low - error, high = bounds.high + error;
-  return {(low - low.abs() * unit).to(type), (high + high.abs() * unit).to(type)};
 }
 
 std::vector<int64_t> cut(int64_t count, int64_t piece) {
@@ -151,7 +146,7 @@ RowBounds recorded_pass(const Relaxed& network, const RowBounds& known, const st
 
 Analysis::Analysis(const BoundNetwork& network, const Range& box, const BoundSettings& settings,
                    const Interrupt& interrupt)
-    : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, {}, {}},
+    : relaxed{network.graph, network.weights, network.packed, box, {}, {}, {}, settings.sound, {}, {}},
       settings_(settings),
       sizes_(network.sizes),
       interrupt_(interrupt),
@@ -244,7 +239,8 @@ void Analysis::visit_ball(int index) {
 Ball Analysis::through(int index) {
   const NodeWeights& weights = relaxed.weights[index];
   const Node& node = relaxed.graph.nodes[index];
-  return weighted_ball(node, weights, sizes_.empty() ? weights.weight.abs() : sizes_[index],
+  const bool known = settings_.sound && !sizes_.empty();
+  return weighted_ball(node, weights, known ? sizes_[index] : magnitude_of_weight(weights, settings_.sound),
                        ball_of(node.inputs[0], growth_before(weights, settings_.sound)), settings_.sound);
 }
 
@@ -294,17 +290,21 @@ void Analysis::visit(int index) {
 void Analysis::count_underflow(int index) {
   const Node& node = relaxed.graph.nodes[index];
   const at::ScalarType type = relaxed.box.lower.scalar_type();
+  // No value is larger than the largest; the sum over all of them is far too small to be worth a pass.
+  const auto add = [&](const at::Tensor& largest, int64_t count, int64_t products) {
+    const at::Tensor lost =
+        (largest.to(at::kDouble) + 1) * (static_cast<double>(count) * underflow(products, type));
+    relaxed.underflow = relaxed.underflow.defined() ? relaxed.underflow + lost : lost;
+  };
   for (const int input : node.inputs) {
     const Range& range = range_before(input);
-    // No input is larger than the largest; the sum over all of them is far too small to be worth a pass.
     const at::Tensor largest =
-        at::maximum(range.lower.flatten(1).amin(1).abs(), range.upper.flatten(1).amax(1).abs())
-            .to(at::kDouble);
-    const auto count = static_cast<double>(range.lower.numel() / range.lower.size(0));
-    const at::Tensor lost =
-        (largest + 1) * (count * underflow(products_of(node, relaxed.weights[index]) + 8, type));
-    relaxed.underflow = relaxed.underflow.defined() ? relaxed.underflow + lost : lost;
+        at::maximum(range.lower.flatten(1).amin(1).abs(), range.upper.flatten(1).amax(1).abs());
+    add(largest, range.lower[0].numel(), products_of(node, relaxed.weights[index]) + kFewProducts);
   }
+  // A coefficient that is flushed loses all that its output adds up.
+  if (const at::Tensor& map = relaxed.magnitudes[index]; map.defined())
+    add(map.flatten(1).amax(1), map[0].numel(), kFewProducts);
 }
 
 Range Analysis::range_of(int index) {
@@ -325,7 +325,7 @@ Range Analysis::range_of(int index) {
       }
     }
   } else if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) {
-    relaxed.pools[index] = max_pool_lines(*pool, inputs[0]);
+    relaxed.pools[index] = max_pool_lines(*pool, inputs[0], settings_.sound);
   }
   return interval_rule(node, relaxed.weights[index], inputs, settings_.sound,
                        settings_.sound && is_passed(index) ? &relaxed.magnitudes[index] : nullptr);
@@ -339,7 +339,7 @@ void Analysis::refine(int index) {
   const at::Tensor places = by_pixel(asked).reshape({-1}).nonzero().flatten();
   const RowBounds found = in_pieces(index, places);
   const auto replaced = [&](const RowBounds& by, const at::Tensor& at_places, const Range& in) {
-    const Range tight = widened(by, coarse.lower.scalar_type());
+    const Range tight = outward(by, coarse.lower.scalar_type());
     return Range{with_values(in.lower, at_places, tight.lower),
                  with_values(in.upper, at_places, tight.upper)};
   };
@@ -440,7 +440,7 @@ Range Analysis::bound_node(int target) {
   if (settings_.method == BoundMethod::kInterval || exact_[target]) return range;
   const at::Tensor places =
       at::arange(range.lower.numel(), at::TensorOptions().dtype(at::kLong).device(range.lower.device()));
-  const Range tight = widened(in_pieces(target, places), range.lower.scalar_type());
+  const Range tight = outward(in_pieces(target, places), range.lower.scalar_type());
   Range out{with_values(range.lower, places, tight.lower), with_values(range.upper, places, tight.upper)};
   if (settings_.intersect) out = {at::maximum(out.lower, range.lower), at::minimum(out.upper, range.upper)};
   return out;

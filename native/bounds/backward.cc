@@ -4,13 +4,18 @@
 
 #include <algorithm>
 
+#include "graph/batch_norm.h"
+#include "graph/rounding.h"
+
 namespace coppice {
 namespace {
 
 /// Sums beyond those over weights: products summed in fp32 runs, the slope, the bias, windows added up.
 constexpr int64_t kExtraTerms = 16;
-/// Products summed in runs of 128, one after the other at worst.
-constexpr int64_t kRunTerms = 136;
+/// Beside the terms of the rows' own sums.
+constexpr int64_t kFewTerms = 8;
+/// Nodes in a row that round coefficients, but add nothing to bound that by, which the terms above cover.
+constexpr int64_t kUncounted = 3;
 
 using Size = std::array<int64_t, 3>;  ///< channels, height, width; features are channels of one pixel
 
@@ -63,14 +68,30 @@ const std::vector<PackedNode>* packed(const Relaxed& network) {
   return at::GradMode::is_enabled() ? nullptr : network.packed.get();
 }
 
+/// Terms for what the longest chain of nodes that are not affine rounds beyond that: a product each, and a
+/// sum.
+int64_t terms_of_chains(const Graph& graph) {
+  std::vector<int64_t> length(graph.nodes.size());
+  int64_t longest = 0;
+  for (size_t index = 0; index < length.size(); ++index) {
+    const Node& node = graph.nodes[index];
+    if (!std::holds_alternative<Relu>(node.operation) && !std::holds_alternative<MaxPool2d>(node.operation) &&
+        !std::holds_alternative<Flatten>(node.operation))
+      continue;
+    length[index] = 1 + (node.inputs[0] == kImage ? 0 : length[node.inputs[0]]);
+    longest = std::max(longest, length[index]);
+  }
+  return 2 * std::max<int64_t>(0, longest - kUncounted);
+}
+
 class Pass {
  public:
   Pass(const Relaxed& network, Rows rows, Until until)
       : network_(network),
         rows_(std::move(rows)),
         until_(until),
-        measures_errors_(std::any_of(network.magnitudes.begin(), network.magnitudes.end(),
-                                     [](const at::Tensor& m) { return m.defined(); })),
+        spare_(terms_of_chains(network.graph)),
+        deliveries_(network.graph.nodes.size() + 1),
         waiting_(network.graph.nodes.size()) {
     const auto options = rows_.sample.options().dtype(at::kDouble);
     bounds_.low = at::zeros({rows_.count()}, options);
@@ -104,6 +125,9 @@ class Pass {
       there = std::move(of);
       return;
     }
+    // A sum of two is rounded by no more than its value, which the next step counts; one of three may cancel.
+    if (network_.sound && ++deliveries_[node + 1] > 1)
+      add_error(weigh(*there, rows_, sizes_before(node)), kFewTerms, there->values.scalar_type());
     const Window both = merged(there->window, of.window, map);
     there->values = fitted(*there, both, map) + fitted(of, both, map);
     there->window = both;
@@ -115,7 +139,7 @@ class Pass {
     bounds_.high = bounds_.high + constant;
   }
   void add_error(const at::Tensor& magnitudes, int64_t terms, at::ScalarType type) {
-    if (measures_errors_) bounds_.error = bounds_.error + magnitudes * rounding(terms, type);
+    if (network_.sound) bounds_.error = bounds_.error + magnitudes * rounding(terms + spare_, type);
   }
 
  private:
@@ -139,6 +163,14 @@ class Pass {
         .to(of.values.scalar_type());
   }
 
+  /// Magnitudes of a range.
+  static at::Tensor sizes_of(const Range& range) {
+    return magnitude(range).clamp_min_(least_size(range.lower.scalar_type()));
+  }
+  at::Tensor sizes_before(int node) const {
+    return sizes_of(node == kImage ? network_.box : network_.ranges[node]);
+  }
+
   /// The same coefficients over a larger window.
   at::Tensor fitted(const Coefficients& of, const Window& window, const Size& map) const {
     if (same(of.window, window)) return of.values;
@@ -151,14 +183,16 @@ class Pass {
   void add(const Constants& constants, const Coefficients& of, const Range& range) {
     bounds_.low = bounds_.low + constants.low;
     bounds_.high = bounds_.high + constants.high;
-    if (measures_errors_) add_error(weigh(of, rows_, magnitude(range)), kRunTerms, of.values.scalar_type());
+    if (network_.sound)
+      add_error(weigh(of, rows_, sizes_of(range)), terms_of_sums(of) + kFewTerms, of.values.scalar_type());
   }
 
   /// The bias of an affine node, and the rounding errors of going through it.
   void count_affine(int index, const Coefficients& of, const at::Tensor& bias, int64_t terms) {
     if (bias.defined()) add_constant(weigh_channels(of, rows_, bias));
-    if (const at::Tensor& map = network_.magnitudes[index]; map.defined())
-      add_error(weigh(of, rows_, map), terms + kExtraTerms, of.values.scalar_type());
+    if (network_.sound)
+      add_error(weigh(of, rows_, network_.magnitudes[index]), terms + kExtraTerms + terms_of_channels(of),
+                of.values.scalar_type());
   }
 
   void step(int index, Coefficients of) {
@@ -196,16 +230,18 @@ class Pass {
             },
             [&](const BatchNorm2d& op) {
               const ScaleAndShift s = scale_and_shift(op, w);
-              count_affine(index, of, s.shift, 1);
-              pass_on(of.values * per_channel(s.scale));
+              const at::ScalarType type = of.values.scalar_type();
+              count_affine(index, of, s.shift.to(type), 1);
+              pass_on(of.values * per_channel(s.scale.to(type)));
             },
             [&](const Relu&) {
               nonlinear([&] {
+                const int64_t terms = terms_of_sums(of) + kFewTerms;
                 const Constants constants = relax(of, rows_, network_.lines[index]);
                 bounds_.low = bounds_.low + constants.low;
                 bounds_.high = bounds_.high + constants.high;
                 // All terms of each have one sign.
-                add_error(at::maximum(constants.low.abs(), constants.high.abs()), kRunTerms,
+                add_error(at::maximum(constants.low.abs(), constants.high.abs()), terms,
                           of.values.scalar_type());
                 pass_on(of.values);
               });
@@ -274,15 +310,14 @@ class Pass {
     const at::Tensor upper = gather(pool.upper, rows_.sample, of.window, rows_);
     const at::Tensor chosen = gather(pool.index, rows_.sample, of.window, rows_);
     const at::Tensor negative = of.values.clamp_max(0), fixed = negative * (1 - alone);
-    const at::Tensor constant = (fixed * upper).flatten(1);
-    bounds_.low = bounds_.low + constant.sum(1, false, at::kDouble);
-    if (measures_errors_)
-      add_error(constant.abs().sum(1, false, at::kDouble), constant.size(1), of.values.scalar_type());
-    // Windows that overlap add up at the inputs that they share.
-    if (op.stride < op.kernel && measures_errors_) {
+    bounds_.low = bounds_.low + (fixed * upper).flatten(1).sum(1, false, at::kDouble);
+    if (network_.sound) {
+      const at::ScalarType type = of.values.scalar_type();
+      const at::Tensor size = fixed.abs() * upper.abs().clamp_min(least_size(type));
+      add_error(size.flatten(1).sum(1, false, at::kDouble), size[0].numel() + kExtraTerms, type);
+      // Windows that overlap add up at the inputs that they share.
       const int64_t overlap = (op.kernel + op.stride - 1) / op.stride;
-      add_error(weigh(of, rows_, magnitude(network_.ranges[index])), overlap * overlap,
-                of.values.scalar_type());
+      if (overlap > 1) add_error(weigh(of, rows_, sizes_before(index)), overlap * overlap, type);
     }
     const at::Tensor moved = (of.values - fixed).flatten(2);
     const int64_t height = of.window.whole() ? in[1] : window.height,
@@ -305,7 +340,8 @@ class Pass {
   const Relaxed& network_;
   const Rows rows_;
   const Until until_;
-  const bool measures_errors_;
+  const int64_t spare_;          ///< terms for long chains of nodes
+  std::vector<int> deliveries_;  ///< how often coefficients of a node were added up, the image first
   int target_ = -1;
   std::vector<std::optional<Coefficients>> waiting_;
   std::optional<Coefficients> image_;
@@ -353,7 +389,7 @@ RowBounds bound_neurons(const Relaxed& network, int target, const at::Tensor& pl
   if (conv) values = values.permute({0, 3, 1, 2});
   if (const at::Tensor& bias = network.weights[target].bias; bias.defined())
     pass.add_constant(bias.index_select(0, channel).to(at::kDouble) * sign);
-  if (const at::Tensor& map = network.magnitudes[target]; map.defined()) {
+  if (const at::Tensor& map = network.magnitudes[target]; network.sound) {
     const at::Tensor flat = (map.dim() == 4 ? map.permute({0, 2, 3, 1}) : map).reshape({-1});
     pass.add_error(flat.index_select(0, places).to(at::kDouble), kExtraTerms, values.scalar_type());
   }

@@ -20,9 +20,10 @@ struct Relaxed {
   std::vector<Range> ranges;           ///< of each node's output
   std::vector<Lines> lines;            ///< of ReLU nodes
   std::vector<PoolLines> pools;        ///< of max pool nodes
+  bool sound;                          ///< whether passes bound their rounding errors
   std::vector<at::Tensor> magnitudes;  ///< of affine nodes; undefined without rounding bounds
-  at::Tensor
-      underflow;  ///< double [images]: what products that vanish may amount to in one pass; or undefined
+  /// Double [images]: what numbers that vanish in one pass may amount to; or undefined.
+  at::Tensor underflow;
 };
 
 /// Where a backward pass ends.
@@ -31,8 +32,8 @@ enum class Until {
   kNonlinear  ///< at the first nonlinear nodes, whose ranges give the bounds
 };
 
-/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either;
-/// undefined without magnitudes.
+/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either, where the
+/// pass is sound.
 struct RowBounds {
   at::Tensor low, high, error;
 };

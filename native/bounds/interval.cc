@@ -3,15 +3,22 @@
 #include <algorithm>
 #include <limits>
 
+#include "graph/batch_norm.h"
+#include "graph/rounding.h"
+
 namespace coppice {
 namespace {
 
 /// Terms beyond the products of a sum: centre and radius of a range, a folded weight's own rounding, the
 /// bias.
 constexpr int64_t kSweepTerms = 16;
+/// Of a sum of two: it, and moving its ends.
+constexpr int64_t kSumTerms = 4;
 
 /// Pixels are rounded to fp32, and so are the faces of a box by an attack, whatever the type here.
 constexpr double kOutward = 0x1p-22;
+/// What faces lose where they are denormal numbers.
+constexpr double kFlushed = 0x1p-124;
 
 /// Applies the node's linear map with the given weight and bias.
 at::Tensor affine(const Node& node, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -24,7 +31,8 @@ Range around(const at::Tensor& centre, const at::Tensor& radius) {
   return {centre - radius, centre + radius};
 }
 
-/// What a rounding bound has to hold: how many terms, and their magnitudes.
+/// What a rounding bound has to hold: how many terms, and their magnitudes. Infinite where sums overflow,
+/// since magnitudes do too.
 at::Tensor rounding_error(const at::Tensor& magnitudes, int64_t terms) {
   const at::ScalarType type = magnitudes.scalar_type();
   return (magnitudes * rounding(terms, type)).add_(underflow(terms, type));
@@ -35,11 +43,17 @@ Range widened(const Range& range, const at::Tensor& magnitudes, int64_t terms) {
   return {range.lower - error, range.upper + error};
 }
 
-/// |bias| as a map's channels see it, with what cancelled in it; undefined without a bias.
-at::Tensor bias_size(const NodeWeights& w) {
-  if (!w.bias.defined()) return {};
-  return w.cancelled.defined() ? w.bias.abs() + w.cancelled : w.bias.abs();
+/// Magnitude of what each channel's bias adds up, with what cancelled in it and what flushed inputs lose
+/// through weights of magnitude `size`.
+at::Tensor bias_size(const NodeWeights& w, const at::Tensor& size) {
+  const at::Tensor flushed = size.flatten(1).sum(1).add_(1).mul_(least_size(size.scalar_type()));
+  if (!w.bias.defined()) return flushed;
+  const at::Tensor bias = w.bias.abs() + flushed;
+  return w.cancelled.defined() ? bias + w.cancelled : bias;
 }
+
+/// A radius that is NaN where its centre overflowed: an infinite centre is no bound.
+at::Tensor poisoned(const at::Tensor& radius, const at::Tensor& centre) { return at::add(radius, centre, 0); }
 
 int64_t terms_of(const NodeWeights& w) { return w.weight.numel() / w.weight.size(0) + kSweepTerms; }
 
@@ -53,26 +67,30 @@ bool fit_kernels(const at::Tensor& a, const at::Tensor& b) {
 Range weighted(const Node& node, const NodeWeights& w, const Range& in, bool sound, at::Tensor* magnitudes) {
   const at::Tensor centre = (in.lower + in.upper).mul_(0.5);
   const at::Tensor radius = (in.upper - in.lower).mul_(0.5);
-  const at::Tensor size = w.weight.abs();
   const at::Tensor middle = affine(node, centre, w.weight, w.bias);
-  if (!sound) return around(middle, affine(node, radius, size, {}));
+  if (!sound) return around(middle, affine(node, radius, w.weight.abs(), {}));
 
+  const at::Tensor size = magnitude_of_weight(w, true);
   const int64_t images = in.lower.size(0);
   const at::Tensor both = affine(node, at::cat({radius, magnitude(in)}), size, {});
-  at::Tensor largest = both.narrow(0, images, images);
-  if (at::Tensor bias = bias_size(w); bias.defined())
-    largest = largest + (middle.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
+  const at::Tensor bias = bias_size(w, size);
+  const at::Tensor largest =
+      both.narrow(0, images, images) + (middle.dim() == 4 ? bias.view({-1, 1, 1}) : bias);
   if (magnitudes) *magnitudes = largest;
-  return around(middle, both.narrow(0, 0, images) + rounding_error(largest, terms_of(w)));
+  // What products lose that are too small is far less than what the least magnitude of the bias stands for.
+  const at::Tensor error = largest * rounding(terms_of(w), size.scalar_type());
+  return around(middle, poisoned(both.narrow(0, 0, images) + error, middle));
 }
 
-/// x·scale + shift for each channel.
+/// x·scale + shift for each channel; `cancelled` in the shift.
 Range scaled(const at::Tensor& scale, const at::Tensor& shift, const at::Tensor& cancelled, const Range& in,
              bool sound, at::Tensor* magnitudes) {
   const at::Tensor a = in.lower * scale, b = in.upper * scale;
   const Range out{at::minimum(a, b) + shift, at::maximum(a, b) + shift};
   if (!sound) return out;
-  const at::Tensor largest = magnitude(in) * scale.abs() + (shift.abs() + cancelled);
+  const double least = least_size(scale.scalar_type());
+  const at::Tensor size = scale.abs().clamp_min(least);
+  const at::Tensor largest = magnitude(in) * size + (shift.abs() + cancelled + (size + 1) * least);
   if (magnitudes) *magnitudes = largest;
   return widened(out, largest, kSweepTerms);
 }
@@ -83,13 +101,13 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
   if (fit_kernels(images, images) && !at::GradMode::is_enabled()) {
     const Range box{at::empty_like(images), at::empty_like(images)};
     faces_of_box(images.numel(), images.const_data_ptr<float>(), epsilon,
-                 outward && epsilon > 0 ? kOutward : 0, clip, box.lower.mutable_data_ptr<float>(),
+                 outward && epsilon > 0 ? Growth{kOutward, kFlushed} : Growth{}, clip, box.lower.mutable_data_ptr<float>(),
                  box.upper.mutable_data_ptr<float>());
     return box;
   }
   Range box{images - epsilon, images + epsilon};
   if (outward && epsilon > 0) {
-    const at::Tensor error = (images.abs() + epsilon) * kOutward;
+    const at::Tensor error = ((images.abs() + epsilon) * kOutward).add_(kFlushed);
     box = {box.lower - error, box.upper + error};
   }
   // An image may itself lie outside [0,1].
@@ -99,44 +117,28 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
 
 at::Tensor magnitude(const Range& range) { return at::maximum(range.lower.abs(), range.upper.abs()); }
 
-double rounding(int64_t terms, at::ScalarType type) {
-  const bool is_double = type == at::kDouble;
-  // In float64 many more terms cost nothing, and cover every sum over a map or over nodes.
-  const double unit = is_double ? 0x1p-53 : 0x1p-24, spare = is_double ? 4096 : 0;
-  const double sum = (static_cast<double>(terms) + spare) * unit;
-  // The magnitudes that it multiplies are rounded themselves.
-  return sum < 0.5 ? 1.01 * sum / (1 - sum) : std::numeric_limits<double>::infinity();
-}
-
-double underflow(int64_t products, at::ScalarType type) {
-  const double least =
-      type == at::kDouble ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
-  return 2 * static_cast<double>(products) * least;
-}
-
 int64_t products_of(const Node& node, const NodeWeights& w) {
   if (const auto* pool = std::get_if<AveragePool2d>(&node.operation)) return pool->kernel * pool->kernel;
+  if (const auto* pool = std::get_if<MaxPool2d>(&node.operation)) return pool->kernel * pool->kernel;
   const bool sums =
       std::holds_alternative<Conv2d>(node.operation) || std::holds_alternative<Linear>(node.operation);
   // Forwards over the inputs of an output, backwards over the outputs of an input.
   return sums ? std::max(w.weight.numel() / w.weight.size(0), w.weight.numel() / w.weight.size(1)) : 1;
 }
 
-ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& w) {
-  const at::ScalarType type = w.weight.scalar_type();
-  const at::Tensor inverse = w.variance.to(at::kDouble).add(op.epsilon).rsqrt();
-  const at::Tensor scale = w.weight.to(at::kDouble) * inverse;
-  const at::Tensor moved = w.mean.to(at::kDouble) * scale;
-  return {scale.to(type), (w.bias.to(at::kDouble) - moved).to(type),
-          (moved.detach().abs() * cancellation(type)).to(type)};
+at::Tensor magnitude_of_weight(const NodeWeights& w, bool sound) {
+  const at::Tensor size = w.weight.abs();
+  if (!sound) return size;
+  return w.least.defined() ? at::maximum(size, w.least) : size.clamp_min(least_size(size.scalar_type()));
 }
 
 std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights) {
+  const at::NoGradGuard no_grad;
   std::vector<at::Tensor> sizes(graph.nodes.size());
   for (size_t index = 0; index < sizes.size(); ++index) {
     const Operation& op = graph.nodes[index].operation;
     if (std::holds_alternative<Conv2d>(op) || std::holds_alternative<Linear>(op))
-      sizes[index] = weights[index].weight.detach().abs();
+      sizes[index] = magnitude_of_weight(weights[index], true);
   }
   return sizes;
 }
@@ -145,10 +147,9 @@ std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights) {
 /// it should, and has to cover r, γ·|c|, and some units of rounding of both: g = 1.25·γ does, up to γ = 0.1.
 Growth growth_before(const NodeWeights& w, bool sound) {
   if (!sound) return {};
-  const double gamma = rounding(terms_of(w), w.weight.scalar_type());
-  // Much more than centre and radius lose where they are flushed to zero, and no denormal number itself.
-  constexpr double kTiny = 0x1p-100;
-  return {gamma < 0.1 ? 1.25 * gamma : std::numeric_limits<double>::infinity(), kTiny};
+  const at::ScalarType type = w.weight.scalar_type();
+  // Much more than centre and radius lose where they are flushed to zero.
+  return {1.25 * rounding(terms_of(w), type), least_size(type)};
 }
 
 Ball ball_around(const Range& range, Growth growth) {
@@ -169,9 +170,11 @@ Ball weighted_ball(const Node& node, const NodeWeights& w, const at::Tensor& siz
   at::Tensor spare;
   if (sound) {
     // What the bias needs for its rounding passes for a bias of the radius.
-    const at::Tensor bias =
-        w.bias.defined() ? bias_size(w) : at::zeros({w.weight.size(0)}, w.weight.options());
-    spare = bias.mul(growth_before(w, sound).relative).add_(underflow(terms_of(w), w.weight.scalar_type()));
+    // And so does what inputs lose that are too small; what flushed ones do is in the radius.
+    const Growth growth = growth_before(w, sound);
+    spare = w.bias.defined() ? w.bias.abs() : at::zeros({w.weight.size(0)}, w.weight.options());
+    if (w.cancelled.defined()) spare = spare + w.cancelled;
+    spare = spare.mul(growth.relative).add_(growth.absolute);
   }
   return {middle, affine(node, in.radius, size, spare)};
 }
@@ -182,13 +185,13 @@ Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing) {
                                     ball.radius.mutable_data_ptr<float>(), growth));
     return ball;
   }
-  const Range range = around(ball.centre, ball.radius);
+  const Range range = around(ball.centre, poisoned(ball.radius, ball.centre));
   crossing->add_(range.lower.lt(0).logical_and(range.upper.gt(0)).sum());
   return ball_around({at::relu(range.lower), at::relu(range.upper)}, growth);
 }
 
 Range ends_of(Ball ball) {
-  if (!fit_kernels(ball.centre, ball.radius)) return around(ball.centre, ball.radius);
+  if (!fit_kernels(ball.centre, ball.radius)) return around(ball.centre, poisoned(ball.radius, ball.centre));
   replace_by_ends(ball.centre.numel(), ball.centre.mutable_data_ptr<float>(),
                   ball.radius.mutable_data_ptr<float>());
   return {ball.centre, ball.radius};
@@ -202,13 +205,16 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
       Rule{
           [&](const Normalize&) {
             const at::Tensor scale = 1 / w.weight;
-            return scaled(scale, -w.bias * scale, at::zeros_like(scale), in, sound, magnitudes);
+            return scaled(scale, -w.bias * scale, w.bias.abs() * least_size(scale.scalar_type()), in, sound,
+                          magnitudes);
           },
           [&](const Conv2d&) { return weighted(node, w, in, sound, magnitudes); },
           [&](const BatchNorm2d& op) {
             const ScaleAndShift s = scale_and_shift(op, w);
-            return scaled(s.scale.view({-1, 1, 1}), s.shift.view({-1, 1, 1}), s.cancelled.view({-1, 1, 1}),
-                          in, sound, magnitudes);
+            const at::ScalarType type = in.lower.scalar_type();
+            const auto per_channel = [&](const at::Tensor& t) { return t.to(type).view({-1, 1, 1}); };
+            return scaled(per_channel(s.scale), per_channel(s.shift),
+                          per_channel(s.cancelled * cancellation(type)), in, sound, magnitudes);
           },
           [&](const Relu&) { return both([](const at::Tensor& x) { return at::relu(x); }); },
           [&](const MaxPool2d& op) {
@@ -229,7 +235,7 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
             if (!sound) return out;
             const at::Tensor largest = magnitude(in) + magnitude(inputs[1]);
             if (magnitudes) *magnitudes = largest;
-            return widened(out, largest, 1);
+            return widened(out, largest, kSumTerms);
           },
       },
       node.operation);

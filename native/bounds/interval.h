@@ -19,13 +19,6 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
 /// Largest absolute value within the range.
 at::Tensor magnitude(const Range& range);
 
-/// Bound of the relative rounding error of a sum of so many products in arithmetic of `type`, in any order:
-/// γₙ = n·u / (1 − n·u) (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1).
-double rounding(int64_t terms, at::ScalarType type);
-
-/// Bound of what so many products lose that are too small for `type`: denormal numbers are flushed to zero.
-double underflow(int64_t products, at::ScalarType type);
-
 /// Products that each output of the node, or each of its inputs' coefficients, adds up.
 int64_t products_of(const Node& node, const NodeWeights& weights);
 
@@ -41,8 +34,10 @@ struct Ball {
   at::Tensor centre, radius;
 };
 
-/// |weight| of each convolution and linear node; undefined for others. No gradients.
+/// |weight| of each convolution and linear node; undefined for others. No gradients. As rounding bounds need
+/// them they are no less than what denormal numbers lose.
 std::vector<at::Tensor> sizes_of(const Graph& graph, const Weights& weights);
+at::Tensor magnitude_of_weight(const NodeWeights& weights, bool sound);
 
 /// By how much the radius grows before it goes through this convolution or linear node.
 Growth growth_before(const NodeWeights& weights, bool sound);
@@ -54,12 +49,5 @@ Ball weighted_ball(const Node& node, const NodeWeights& weights, const at::Tenso
                    bool sound);
 Ball rectified_ball(Ball ball, Growth growth, at::Tensor* crossing);
 Range ends_of(Ball ball);
-
-/// Batch norm in evaluation mode as x·scale + shift, each [channels].
-struct ScaleAndShift {
-  at::Tensor scale, shift;
-  at::Tensor cancelled;  ///< see NodeWeights::cancelled
-};
-ScaleAndShift scale_and_shift(const BatchNorm2d& op, const NodeWeights& weights);
 
 }  // namespace coppice

@@ -14,13 +14,14 @@ namespace {
 constexpr int64_t kGrain = 1 << 15;  ///< elements a thread should have at least
 constexpr int64_t kRun = 1 << 14;    ///< elements whose two maps stay in the nearest caches
 
-// NaN stays NaN in all of these: a comparison with it is false.
+// NaN stays NaN in all of these: a comparison with it is false. And a centre that overflowed makes its radius
+// NaN, as it is no bound.
 
-COPPICE_VECTORISED void run_of_faces(int64_t n, const float* image, float epsilon, float outward, float least,
-                                     float most, float* lower, float* upper) {
+COPPICE_VECTORISED void run_of_faces(int64_t n, const float* image, float epsilon, float relative, float absolute,
+                                     float least, float most, float* lower, float* upper) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const float size = image[i] < 0 ? -image[i] : image[i], error = (size + epsilon) * outward;
+    const float size = image[i] < 0 ? -image[i] : image[i], error = (size + epsilon) * relative + absolute;
     float low = image[i] - epsilon - error, high = image[i] + epsilon + error;
     // An image may itself lie outside [0,1].
     low = low < least ? least : low;
@@ -44,7 +45,7 @@ COPPICE_VECTORISED void run_of_range(int64_t n, const float* lower, const float*
 COPPICE_VECTORISED void run_of_ends(int64_t n, float* centre, float* radius) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const float lower = centre[i] - radius[i], upper = centre[i] + radius[i];
+    const float size = radius[i] + centre[i] * 0, lower = centre[i] - size, upper = centre[i] + size;
     centre[i] = lower;
     radius[i] = upper;
   }
@@ -55,7 +56,7 @@ COPPICE_VECTORISED int32_t run_of_relu(int64_t n, float* centre, float* radius, 
   int32_t crossing = 0;
 #pragma omp simd reduction(+ : crossing)
   for (int64_t i = 0; i < n; ++i) {
-    const float lower = centre[i] - radius[i], upper = centre[i] + radius[i];
+    const float size = radius[i] + centre[i] * 0, lower = centre[i] - size, upper = centre[i] + size;
     crossing += (lower < 0) & (upper > 0);
     const float low = lower < 0 ? 0 : lower, high = upper < 0 ? 0 : upper;
     // Neither is negative, so that the centre is its own magnitude.
@@ -80,12 +81,12 @@ int64_t in_runs(int64_t count, Run run) {
 
 }  // namespace
 
-void faces_of_box(int64_t count, const float* image, double epsilon, double outward, bool clip, float* lower,
+void faces_of_box(int64_t count, const float* image, double epsilon, Growth outward, bool clip, float* lower,
                   float* upper) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   in_runs(count, [&](int64_t at, int64_t size) {
-    run_of_faces(size, image + at, static_cast<float>(epsilon), static_cast<float>(outward),
-                 clip ? 0 : -kInfinity, clip ? 1 : kInfinity, lower + at, upper + at);
+    run_of_faces(size, image + at, static_cast<float>(epsilon), static_cast<float>(outward.relative),
+                 static_cast<float>(outward.absolute), clip ? 0 : -kInfinity, clip ? 1 : kInfinity, lower + at, upper + at);
     return 0;
   });
 }

@@ -11,10 +11,11 @@ enum class LowerSlope {
   kAdaptive   ///< 1 if u > −l, else 0, which leaves the smaller triangle (Zhang et al., "CROWN", 2018)
 };
 
-/// Whether a ReLU with this input is neither always on nor always off.
+/// Whether a ReLU with this input is neither always on nor always off. What is NaN may be either.
 at::Tensor crosses_zero(const Range& in);
 
-/// Lines around ReLUs. `sound` makes them hold for the slopes as rounded. `detach` lets no gradient through
+/// Lines around ReLUs. `sound` makes them hold for the slopes as rounded, and for inputs that leave their
+/// range by what denormal numbers lose. `detach` lets no gradient through
 /// the denominator of the chord's slope.
 Lines relu_lines(const Range& in, LowerSlope slope, bool sound, bool detach);
 
@@ -30,6 +31,9 @@ struct PoolLines {
   at::Tensor alone;  ///< whether it is always the greatest: 0 or 1
   at::Tensor upper;  ///< greatest upper bound
 };
-PoolLines max_pool_lines(const MaxPool2d& op, const Range& in);
+PoolLines max_pool_lines(const MaxPool2d& op, const Range& in, bool sound);
+
+/// Where neurons cross zero, as far as lines tell: their upper lines lie above zero by more than rounding.
+at::Tensor crosses_zero(const Lines& lines);
 
 }  // namespace coppice

@@ -9,14 +9,12 @@
 namespace coppice {
 namespace {
 
-/// Elements that are summed in fp32 before the sum goes to double, which bounds its rounding error.
-constexpr int64_t kRun = 128;
 constexpr int64_t kGrain = 1 << 15;  ///< elements a thread should have at least
 
 COPPICE_VECTORISED void relax_run(int64_t n, const float* values, float* out, const float* lower,
                                   const float* upper, const float* intercept, double* low, double* high) {
-  for (int64_t begin = 0; begin < n; begin += kRun) {
-    const int64_t end = std::min(n, begin + kRun);
+  for (int64_t begin = 0; begin < n; begin += kRunTerms) {
+    const int64_t end = std::min(n, begin + kRunTerms);
     float below = 0, above = 0;
 #pragma omp simd reduction(+ : below, above)
     for (int64_t i = begin; i < end; ++i) {
@@ -59,8 +57,8 @@ COPPICE_VECTORISED void relax_run_backward(int64_t n, const float* values, const
 
 COPPICE_VECTORISED void concretize_run(int64_t n, const float* values, const float* lower, const float* upper,
                                        double* low, double* high) {
-  for (int64_t begin = 0; begin < n; begin += kRun) {
-    const int64_t end = std::min(n, begin + kRun);
+  for (int64_t begin = 0; begin < n; begin += kRunTerms) {
+    const int64_t end = std::min(n, begin + kRunTerms);
     float below = 0, above = 0;
 #pragma omp simd reduction(+ : below, above)
     for (int64_t i = begin; i < end; ++i) {
@@ -82,8 +80,8 @@ COPPICE_VECTORISED void concretize_run_backward(int64_t n, const float* values, 
 
 COPPICE_VECTORISED double weigh_run(int64_t n, const float* values, const float* map) {
   double total = 0;
-  for (int64_t begin = 0; begin < n; begin += kRun) {
-    const int64_t end = std::min(n, begin + kRun);
+  for (int64_t begin = 0; begin < n; begin += kRunTerms) {
+    const int64_t end = std::min(n, begin + kRunTerms);
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = begin; i < end; ++i) sum += (values[i] < 0 ? -values[i] : values[i]) * map[i];

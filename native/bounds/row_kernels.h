@@ -4,6 +4,9 @@
 
 namespace coppice {
 
+/// Products that are summed in fp32, one after the other at worst, before their sum goes to double.
+constexpr int64_t kRunTerms = 128;
+
 /// Rows of coefficients [rows, height, width, channels] and where their windows lie in maps [images,
 /// map_height, map_width, channels].
 struct RowLayout {

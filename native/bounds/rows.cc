@@ -230,6 +230,14 @@ at::Tensor weigh_channels(const Coefficients& of, const Rows& rows, const at::Te
   return out;
 }
 
+int64_t terms_of_sums(const Coefficients& of) {
+  return fused(of.values) ? kRunTerms : of.values.numel() / std::max<int64_t>(1, of.values.size(0));
+}
+
+int64_t terms_of_channels(const Coefficients& of) {
+  return fused(of.values) ? 0 : of.values.numel() / std::max<int64_t>(1, of.values.size(0));
+}
+
 Coefficients over_whole_map(const Coefficients& of, const Rows& rows, int64_t height, int64_t width) {
   if (of.window.whole()) return of;
   const Cells place = cells(of.window, rows, height, width);

@@ -57,6 +57,11 @@ at::Tensor weigh(const Coefficients& coefficients, const Rows& rows, const at::T
 /// Σ coefficient · factor of its channel, double [rows].
 at::Tensor weigh_channels(const Coefficients& coefficients, const Rows& rows, const at::Tensor& factors);
 
+/// How many products the sums of `relax`, `concretize` and `weigh` add up in the arithmetic of coefficients;
+/// and how many coefficients those of `weigh_channels` do.
+int64_t terms_of_sums(const Coefficients& coefficients);
+int64_t terms_of_channels(const Coefficients& coefficients);
+
 /// The same rows over whole maps of the given size; what lies outside is dropped.
 Coefficients over_whole_map(const Coefficients& coefficients, const Rows& rows, int64_t height,
                             int64_t width);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "evaluation/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -17,7 +18,7 @@ Judged judge(const Network& network, const at::Tensor& images, const at::Tensor&
              at::ScalarType compute) {
   const at::Tensor logits =
       forward(network.graph, network.weights(), images, compute, BatchNormMode::kEvaluation);
-  return {at::cross_entropy_loss(logits, labels, {}, at::Reduction::None), logits.argmax(1)};
+  return {cross_entropies(logits, labels), classes_of(logits)};
 }
 
 void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classes) {
@@ -34,16 +35,12 @@ void append(Predictions& all, const at::Tensor& losses, const at::Tensor& classe
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
                        const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
                        const Interrupt& interrupt) {
-  const auto loss = [&](const at::Tensor& images) {
-    return at::cross_entropy_loss(forward(attacked, images), batch.labels, {}, at::Reduction::Sum);
-  };
+  const Target target{attacked, batch, key, interrupt};
   AttackResult best;
-  for (int64_t restart = 0; restart < attack.restarts; ++restart) {
-    const at::Tensor from =
-        start ? start->clone() : random_start(batch, attack, key, static_cast<uint32_t>(restart));
-    const at::Tensor images = ascend(batch.images, from, attack, loss, interrupt);
+  for (int64_t attempt = 0; attempt < attempts(attack); ++attempt) {
+    const at::Tensor images = search(attack, target, static_cast<uint32_t>(attempt), start);
     const Judged judged = judge(network, images, batch.labels, attacked.compute);
-    if (restart == 0) {
+    if (attempt == 0) {
       best = {images, judged.losses, judged.classes};
       continue;
     }
@@ -66,6 +63,7 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
   EvaluateResult result;
   if (plan.attack) result.adversarial.emplace();
+  std::vector<at::Tensor> images, examples;
 
   const auto total = static_cast<int64_t>(plan.indices.size());
   for (int64_t begin = 0; begin < total; begin += plan.batch_size) {
@@ -75,13 +73,17 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
     const Batch batch = make_batch(dataset, order.narrow(0, begin, size), std::nullopt, key, network.type);
     const Judged benign = judge(network, batch.images, batch.labels, plan.compute);
     append(result.benign, benign.losses, benign.classes);
+    if (plan.keep_images) images.push_back(batch.images);
     if (plan.attack) {
       const AttackResult found =
           strongest(network, attacked, batch, *plan.attack, key, std::nullopt, interrupt);
       append(*result.adversarial, found.losses, found.classes);
+      if (plan.keep_images) examples.push_back(found.images);
     }
     report(begin + size);
   }
+  if (!images.empty()) result.images = at::cat(images).cpu();
+  if (!examples.empty()) result.adversarial_images = at::cat(examples).cpu();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return result;
 }

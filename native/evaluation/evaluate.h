@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "attack/pgd.h"
+#include "attack/attack.h"
 #include "data/dataset.h"
 #include "device/interrupt.h"
 #include "graph/network.h"
@@ -17,16 +17,19 @@ struct EvaluatePlan {
   at::ScalarType compute;
   std::optional<Attack> attack;
   uint64_t seed;
+  bool keep_images = false;
 };
 
 struct Predictions {
-  std::vector<int32_t> classes;
+  std::vector<int32_t> classes;  ///< kNoClass where a logit is NaN or infinite
   std::vector<float> losses;  ///< cross-entropy
 };
 
 struct EvaluateResult {
   Predictions benign;
   std::optional<Predictions> adversarial;
+  /// Where they are kept, [n, channels, height, width] on the CPU; undefined where there are none.
+  at::Tensor images, adversarial_images;
   double seconds = 0;
 };
 
@@ -41,8 +44,8 @@ struct AttackResult {
   at::Tensor classes;  ///< its predicted class
 };
 
-/// The strongest of attack.restarts ascents for each sample: a misclassified one before any other, then the
-/// highest loss; judged on the stored images. `start` replaces the random start.
+/// The strongest of the attack's attempts for each sample: a misclassified one before any other, then the
+/// highest loss; judged on the stored images. `start` replaces the attack's own.
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
                        const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
                        const Interrupt& interrupt);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "evaluation/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -47,19 +48,17 @@ std::vector<at::Tensor> nearest_first(const at::Tensor& margins) {
 
 }  // namespace
 
-at::ScalarType bound_type(const Network& network) {
-  return network.device.is_cuda() ? at::kDouble : network.type;
+at::ScalarType bound_type(const Network& network, double epsilon) {
+  return epsilon == 0 || network.device.is_cuda() ? at::kDouble : network.type;
 }
 
 VerifyResult verify(const Network& network, const Dataset& dataset, const VerifyPlan& plan,
                     const Interrupt& interrupt, const std::function<void(int64_t)>& report) {
   const at::NoGradGuard no_grad;
   const auto started = std::chrono::steady_clock::now();
-  // A box that is one point needs no method, but in a deep network more digits than fp32 has.
-  const bool point = plan.box.epsilon == 0;
-  const at::ScalarType type = point ? at::kDouble : bound_type(network);
+  const at::ScalarType type = bound_type(network, plan.box.epsilon);
   BoundSettings settings = plan.bounds;
-  if (point) settings.method = BoundMethod::kSymbolic;
+  if (plan.box.epsilon == 0) settings.method = BoundMethod::kSymbolic;
   const Prepared prepared(network, type, settings.method);
   std::optional<Prepared> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
@@ -105,7 +104,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
     const double nothing = -std::numeric_limits<double>::infinity();
     append(result.margins, at::where(margin.isfinite(), margin, at::full_like(margin, nothing)));
     append(result.confirmed, confirmed);
-    append(result.predictions, logits.argmax(1).to(at::kInt));
+    append(result.predictions, classes_of(logits).to(at::kInt));
     report(begin + size);
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

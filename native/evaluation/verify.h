@@ -26,13 +26,14 @@ struct VerifyPlan {
 struct VerifyResult {
   std::vector<double> margins;  ///< least over the other classes; −∞ where no bound is finite
   std::vector<uint8_t> confirmed;
-  std::vector<int32_t> predictions;
+  std::vector<int32_t> predictions;  ///< kNoClass where a logit is NaN or infinite
   double unstable = 0, macs = 0, seconds = 0;
 };
 
 /// The arithmetic of bounds: float64 on CUDA, where convolution algorithms such as Winograd's exceed the
-/// rounding bound of plain sums in fp32 and float64 is fast; else the network's own.
-at::ScalarType bound_type(const Network& network);
+/// rounding bound of plain sums in fp32 and float64 is fast, and for boxes that are one point, which need no
+/// method but in a deep network more digits than fp32 has; else the network's own.
+at::ScalarType bound_type(const Network& network, double epsilon);
 
 /// Bounds every image. Where only rounding errors stand in the way of a positive margin, it is computed again
 /// in float64. A box of ε 0 is verified by the logits, in float64, whatever the method.

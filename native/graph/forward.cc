@@ -19,13 +19,6 @@ at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Ten
                         /*cudnn_enabled=*/true);
 }
 
-/// Whether the operation's output is memory of its own that its backward pass does not read, so that a sole
-/// reader may overwrite it.
-bool output_may_be_overwritten(const Operation& operation) {
-  return std::holds_alternative<Conv2d>(operation) || std::holds_alternative<BatchNorm2d>(operation) ||
-         std::holds_alternative<Linear>(operation) || std::holds_alternative<Add>(operation);
-}
-
 }  // namespace
 
 at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images,
@@ -55,7 +48,7 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
             [&](const Relu&) {
               const int source = node.inputs[0];
               const bool overwrite = source != kImage && readers[source] == 1 &&
-                                     output_may_be_overwritten(graph.nodes[source].operation);
+                                     facts(graph.nodes[source].operation).overwritable;
               return overwrite ? at::relu_(values[source]) : at::relu(x);
             },
             [&](const MaxPool2d& op) { return at::max_pool2d(x, op.kernel, op.stride); },

@@ -84,8 +84,9 @@ Graph make_graph(std::string name, std::array<int64_t, 3> input, std::vector<Nod
     Node& node = graph.nodes[index];
     for (const int source : node.inputs)
       if (source < kImage || source >= index) refuse(node, "reads a node that does not come before it");
-    const size_t arity = std::holds_alternative<Add>(node.operation) ? 2 : 1;
-    if (node.inputs.size() != arity) refuse(node, "needs " + std::to_string(arity) + " input(s)");
+    const int arity = facts(node.operation).inputs;
+    if (static_cast<int>(node.inputs.size()) != arity)
+      refuse(node, "needs " + std::to_string(arity) + " input(s)");
     const auto shape_of = [&](int source) -> const Shape& {
       return source == kImage ? image : graph.nodes[source].shape;
     };

@@ -4,54 +4,11 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "graph/operation.h"
+
 namespace coppice {
-
-/// How a weight starts (lib/networks/spec.ts `Initialisation`).
-struct Initialisation {
-  enum class Rule { kKaimingFanOut, kKaimingFanIn, kTorch, kNormal } rule = Rule::kKaimingFanOut;
-  double std = 0;  ///< of kNormal
-};
-
-struct Normalize {
-  std::vector<double> mean, std;
-};
-struct Conv2d {
-  int64_t channels, kernel, stride, padding;
-  bool bias;
-  Initialisation init;
-};
-struct BatchNorm2d {
-  double epsilon, momentum;
-};
-struct Relu {};
-struct MaxPool2d {
-  int64_t kernel, stride;
-};
-struct AveragePool2d {
-  int64_t kernel, stride;
-};
-struct Flatten {};
-struct Linear {
-  int64_t features;
-  bool bias;
-  Initialisation init;
-};
-struct Add {};
-
-/// The closed set of operations; an analysis visits it, so one that forgets an operation does not compile.
-using Operation =
-    std::variant<Normalize, Conv2d, BatchNorm2d, Relu, MaxPool2d, AveragePool2d, Flatten, Linear, Add>;
-
-/// What std::visit needs to choose among lambdas.
-template <class... Rules>
-struct Rule : Rules... {
-  using Rules::operator()...;
-};
-template <class... Rules>
-Rule(Rules...) -> Rule<Rules...>;
 
 /// Index of the network's input among node inputs.
 inline constexpr int kImage = -1;

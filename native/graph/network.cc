@@ -1,8 +1,12 @@
 #include "graph/network.h"
 
 #include <cmath>
+#include <limits>
+#include <stdexcept>
 
 #include "device/philox.h"
+#include "graph/batch_norm.h"
+#include "graph/rounding.h"
 
 namespace coppice {
 namespace {
@@ -43,9 +47,15 @@ void draw(at::Tensor out, const std::vector<int64_t>& weight_shape, const Initia
   out.copy_(host);
 }
 
-const Initialisation& initialisation(const Operation& operation) {
-  if (const auto* conv = std::get_if<Conv2d>(&operation)) return conv->init;
-  return std::get<Linear>(operation).init;
+Initialisation initialisation(const Operation& operation) {
+  return std::visit(
+      [](const auto& op) -> Initialisation {
+        if constexpr (op.facts.numbers == Numbers::kWeight)
+          return op.init;
+        else
+          return {};
+      },
+      operation);
 }
 
 /// A tensor of its own autograd history over the arena's memory, which it keeps alive.
@@ -53,7 +63,59 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   const auto keep = arena;
   auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
   // With the device named, libtorch does not ask the driver whose memory it is.
-  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
+  return at::from_blob(
+      data, info.shape, [keep](void*) {}, arena.options(), arena.device());
+}
+
+/// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
+/// them.
+at::Tensor constant(const Node& node, const char* name, const std::vector<double>& numbers,
+                    const at::TensorOptions& options) {
+  const bool is_double = options.dtype() == at::kDouble;
+  const double least = is_double ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min(),
+               most = is_double ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
+  for (const double number : numbers)
+    if (number != 0 && !(std::abs(number) >= least && std::abs(number) <= most))
+      throw std::invalid_argument("node '" + node.name + "' has a " + name + " that is too " +
+                                  (std::abs(number) < least ? "small" : "large") + " for " +
+                                  (is_double ? "float64" : "float32"));
+  return at::tensor(at::ArrayRef<double>(numbers), at::kDouble).to(options).view({-1, 1, 1});
+}
+
+/// The constants of a node whose operation has some, as weight and bias.
+NodeWeights constants_of(const Node& node, const at::TensorOptions& options) {
+  return std::visit(
+      [&](const auto& op) -> NodeWeights {
+        if constexpr (op.facts.numbers == Numbers::kConstants)
+          return {constant(node, "std", op.std, options),
+                  constant(node, "mean", op.mean, options),
+                  {},
+                  {},
+                  {},
+                  {}};
+        else
+          return {};
+      },
+      node.operation);
+}
+
+/// A convolution followed by a batch norm, in float64.
+void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm,
+               at::ScalarType compute) {
+  const at::Tensor weight = conv.weight.to(at::kDouble);
+  folded.weight = weight * norm.scale.view({-1, 1, 1, 1});
+  folded.bias = norm.shift;
+  at::Tensor cancelled = norm.cancelled;
+  if (conv.bias.defined()) {
+    const at::Tensor bias = conv.bias.to(at::kDouble);
+    folded.bias = norm.shift + bias * norm.scale;
+    cancelled = cancelled + bias.abs() * norm.size;
+  }
+  folded.cancelled = (cancelled * cancellation(compute)).to(compute);
+  // What the scale lost in float64, each weight multiplies.
+  folded.least = (weight.abs().amax({1, 2, 3}, true) * least_size(at::kDouble))
+                     .clamp_min(least_size(compute))
+                     .to(compute);
 }
 
 }  // namespace
@@ -68,13 +130,7 @@ Network::Network(Graph graph_, at::Device device_, at::ScalarType type_)
   for (const TensorInfo& info : graph.tensors)
     if (info.kind == TensorKind::kRunningVariance) view(buffers, info).fill_(1);
 
-  constants.resize(graph.nodes.size());
-  for (size_t i = 0; i < constants.size(); ++i) {
-    const auto* op = std::get_if<Normalize>(&graph.nodes[i].operation);
-    if (!op) continue;
-    constants[i].weight = at::tensor(at::ArrayRef<double>(op->std), at::kDouble).to(options).view({-1, 1, 1});
-    constants[i].bias = at::tensor(at::ArrayRef<double>(op->mean), at::kDouble).to(options).view({-1, 1, 1});
-  }
+  for (const Node& node : graph.nodes) constants.push_back(constants_of(node, options));
 }
 
 at::Tensor Network::view(const at::Tensor& arena, const TensorInfo& info) const {
@@ -90,8 +146,8 @@ Weights Network::weights() const {
   };
   for (size_t i = 0; i < all.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (!std::holds_alternative<Normalize>(node.operation))
-      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}};
+    if (facts(node.operation).numbers != Numbers::kConstants)
+      all[i] = {of(node.weight), of(node.bias), of(node.running_mean), of(node.running_variance), {}, {}};
   }
   return all;
 }
@@ -171,21 +227,8 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
     const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
     if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
         std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
-      const NodeWeights& w = weights[index];
-      const auto inverse = w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
-      const auto scale = w.weight.to(at::kDouble) * inverse;
-      const auto moved = w.mean.to(at::kDouble) * scale;
-      auto shift = w.bias.to(at::kDouble) - moved, cancelled = w.bias.to(at::kDouble).abs() + moved.abs();
-      NodeWeights& conv = folded.weights[renamed[source]];
-      const NodeWeights& original = weights[source];
-      if (original.bias.defined()) {
-        const auto scaled = original.bias.to(at::kDouble) * scale;
-        shift = shift + scaled;
-        cancelled = cancelled + scaled.abs();
-      }
-      conv.cancelled = (cancelled * cancellation(compute)).to(compute);
-      conv.weight = original.weight.to(at::kDouble) * scale.view({-1, 1, 1, 1});
-      conv.bias = shift;
+      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]),
+                compute);
       renamed[index] = renamed[source];
       continue;
     }

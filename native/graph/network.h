@@ -14,9 +14,11 @@ namespace coppice {
 struct NodeWeights {
   at::Tensor weight, bias;
   at::Tensor mean, variance;  ///< running statistics of batch norm
-  /// Of a folded convolution: magnitude of what its bias adds up and may cancel, as far as its rounding in
-  /// float64 matters beside `type`'s, [channels]. Rounding bounds need it.
+  /// Of a folded convolution, for rounding bounds: magnitude of what its bias adds up and may cancel, as far
+  /// as its rounding in float64 matters beside `type`'s, [channels].
   at::Tensor cancelled;
+  /// Likewise: the least magnitude of a weight of each channel, [channels, 1, 1, 1].
+  at::Tensor least;
 };
 using Weights = std::vector<NodeWeights>;
 
@@ -56,10 +58,6 @@ struct Folded {
   Weights weights;
   at::ScalarType compute;
 };
-
-/// How much of what cancels in float64 counts as a magnitude in `type`: sixteen units of `type`'s rounding
-/// times this exceed float64's own.
-inline double cancellation(at::ScalarType type) { return type == at::kDouble ? 1 : 0x1p-27; }
 
 /// y = (conv(x) − mean) · scale / √(variance + ε) + shift, folded in float64. `fold_batch_norm` off only
 /// casts.

@@ -20,12 +20,14 @@ struct Affine {
   std::vector<float> scale, shift;
 };
 
-/// A batch norm in evaluation mode, or `normalize`, in float64 and rounded once.
-Affine affine_of(const Node& node, const NodeWeights& w) {
-  if (const auto* norm = std::get_if<BatchNorm2d>(&node.operation)) {
-    const at::Tensor scale = w.weight.to(at::kDouble) * w.variance.to(at::kDouble).add(norm->epsilon).rsqrt();
-    return {to_floats(scale), to_floats(w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale)};
-  }
+/// A batch norm in evaluation mode, in float64 and rounded once.
+Affine affine_of(const BatchNorm2d& op, const NodeWeights& w) {
+  const at::Tensor scale = w.weight.to(at::kDouble) * w.variance.to(at::kDouble).add(op.epsilon).rsqrt();
+  return {to_floats(scale), to_floats(w.bias.to(at::kDouble) - w.mean.to(at::kDouble) * scale)};
+}
+
+/// The same of `normalize`.
+Affine affine_of(const Normalize&, const NodeWeights& w) {
   const at::Tensor scale = w.weight.to(at::kDouble).flatten().reciprocal();
   return {to_floats(scale), to_floats(-w.bias.to(at::kDouble).flatten() * scale)};
 }
@@ -80,7 +82,7 @@ class Builder {
       Value& read = result_.values[stage.input];
       read.border = std::max(read.border, padding);
     };
-    bool fusible = true;
+    bool fusible = true, skipped = false;
     std::visit(Rule{
                    [&](const Conv2d& op) {
                      product(weights_[index], weights_[index].weight, op.stride, op.padding);
@@ -90,7 +92,11 @@ class Builder {
                      product(weights_[index],
                              weights_[index].weight.view({-1, read.channels, read.height, read.width}), 1, 0);
                    },
-                   [&](const Flatten&) { fusible = false; },
+                   [&](const Flatten&) {
+                     fusible = false;
+                     skipped = only_linear_readers(index);
+                     stage.reshape = !skipped;
+                   },
                    [&](const MaxPool2d& op) {
                      stage.pool = Stage::Pool{true, op.kernel, op.stride}, fusible = false;
                    },
@@ -99,15 +105,13 @@ class Builder {
                    },
                    [&](const Add&) { stage.residual = value(first.inputs[1]); },
                    [&](const Relu&) { stage.relu = true; },
-                   [&](const auto&) { set_affine(stage, index); },
+                   [&](const BatchNorm2d& op) { set_affine(stage, affine_of(op, weights_[index])); },
+                   [&](const Normalize& op) { set_affine(stage, affine_of(op, weights_[index])); },
                },
                first.operation);
-    if (std::holds_alternative<Flatten>(first.operation)) {
-      if (only_linear_readers(index)) {
-        value_of_node_[index] = stage.input;
-        return;
-      }
-      stage.reshape = true;
+    if (skipped) {
+      value_of_node_[index] = stage.input;
+      return;
     }
     int last = index;
     if (fusible)
@@ -118,45 +122,63 @@ class Builder {
     result_.stages.push_back(std::move(stage));
   }
 
-  void set_affine(Stage& stage, int index) {
-    Affine affine = affine_of(node(index), weights_[index]);
+  void set_affine(Stage& stage, Affine affine) {
     stage.scale = std::move(affine.scale);
     stage.shift = std::move(affine.shift);
   }
 
   /// Takes a reader of node `last` into the stage and returns it, or `last` if there is none to take.
   int fuse(Stage& stage, int last) {
-    const bool plain = stage.scale.empty() && !stage.relu && !stage.pool;
     for (int reader = last + 1; reader < static_cast<int>(graph_.nodes.size()); ++reader) {
       const Node& next = node(reader);
       if (done_[reader] || std::count(next.inputs.begin(), next.inputs.end(), last) != 1) continue;
-      const auto* pool_max = std::get_if<MaxPool2d>(&next.operation);
-      const auto* pool_average = std::get_if<AveragePool2d>(&next.operation);
-      bool taken = false;
-      if (std::holds_alternative<Add>(next.operation)) {
-        const int other = next.inputs[0] == last ? next.inputs[1] : next.inputs[0];
-        taken = plain && stage.residual < 0 && stage.raw < 0 && value(other) >= 0 && readers_[last] == 1;
-        if (taken) stage.residual = value(other);
-      } else if (std::holds_alternative<BatchNorm2d>(next.operation)) {
-        taken = plain && keep_raw(stage, last);
-        if (taken) set_affine(stage, reader);
-      } else if (std::holds_alternative<Relu>(next.operation)) {
-        taken = !stage.relu && !stage.pool && (readers_[last] == 1 || (plain && keep_raw(stage, last)));
-        if (taken) stage.relu = true;
-      } else if (pool_max || pool_average) {
-        const int64_t kernel = pool_max ? pool_max->kernel : pool_average->kernel;
-        const int64_t stride = pool_max ? pool_max->stride : pool_average->stride;
-        const std::vector<int64_t>& shape = node(last).shape;
-        taken = stage.product.has_value() && !stage.pool && readers_[last] == 1 && kernel == stride &&
-                (kernel == 2 || (kernel == 4 && stage.product->stride == 1)) && shape[1] % kernel == 0 &&
-                shape[2] % kernel == 0;
-        if (taken) stage.pool = Stage::Pool{pool_max != nullptr, kernel, stride};
-      }
-      if (!taken) continue;
+      if (!take(stage, last, reader)) continue;
       done_[reader] = true;
       return reader;
     }
     return last;
+  }
+
+  /// Takes node `reader`, which reads node `last` once, into the stage if it can do it too.
+  bool take(Stage& stage, int last, int reader) {
+    const Node& next = node(reader);
+    const bool plain = stage.scale.empty() && !stage.relu && !stage.pool;
+    const auto pool = [&](bool max, int64_t kernel, int64_t stride) {
+      const std::vector<int64_t>& shape = node(last).shape;
+      const bool can = stage.product.has_value() && !stage.pool && readers_[last] == 1 && kernel == stride &&
+                       (kernel == 2 || (kernel == 4 && stage.product->stride == 1)) &&
+                       shape[1] % kernel == 0 && shape[2] % kernel == 0;
+      if (can) stage.pool = Stage::Pool{max, kernel, stride};
+      return can;
+    };
+    return std::visit(Rule{
+                          [&](const Add&) {
+                            const int other = next.inputs[0] == last ? next.inputs[1] : next.inputs[0];
+                            const bool can = plain && stage.residual < 0 && stage.raw < 0 &&
+                                             value(other) >= 0 && readers_[last] == 1;
+                            if (can) stage.residual = value(other);
+                            return can;
+                          },
+                          [&](const BatchNorm2d& op) {
+                            const bool can = plain && keep_raw(stage, last);
+                            if (can) set_affine(stage, affine_of(op, weights_[reader]));
+                            return can;
+                          },
+                          [&](const Relu&) {
+                            const bool can = !stage.relu && !stage.pool &&
+                                             (readers_[last] == 1 || (plain && keep_raw(stage, last)));
+                            if (can) stage.relu = true;
+                            return can;
+                          },
+                          [&](const MaxPool2d& op) { return pool(true, op.kernel, op.stride); },
+                          [&](const AveragePool2d& op) { return pool(false, op.kernel, op.stride); },
+                          // Stages of their own.
+                          [](const Normalize&) { return false; },
+                          [](const Conv2d&) { return false; },
+                          [](const Flatten&) { return false; },
+                          [](const Linear&) { return false; },
+                      },
+                      next.operation);
   }
 
   /// Lets other readers of `last` have it as it is, if there are any; false where that place is taken.

@@ -33,7 +33,6 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
 
   std::optional<ScoreLearner> learner;
   if (plan.learn_scores) learner.emplace(network, *plan.learn_scores);
-  const auto* sgd = std::get_if<Sgd>(&plan.optimiser);
 
   TrainResult result;
   auto reported = started;
@@ -72,12 +71,12 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
                                 plan.clean_weights[result.steps],
                                 plan.robust_weights[result.steps],
                                 plan.order[begin]};
-    const BatchLoss pass = objective_loss(plan.objective, network, trainable, batch, settings, interrupt);
+    const BatchLoss pass = objective_loss(plan.objective, {network, trainable, batch, settings, interrupt});
     torch::autograd::backward({pass.loss}, {});
 
     const double rate = plan.learning_rates[result.steps];
     if (learner)
-      learner->step(rate, sgd ? sgd->momentum : 0.9);
+      learner->step(rate, momentum_of(plan.optimiser));
     else
       optimiser_step(network, plan.optimiser, rate, plan.steps_taken + result.steps);
     losses.select(0, result.steps).copy_(pass.loss.detach());

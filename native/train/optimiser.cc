@@ -65,19 +65,27 @@ void step_with(Network& network, const Step& step) {
     step_on<float>(network, step);
 }
 
+void take_step(Network& network, const Sgd& sgd, double rate, int64_t) {
+  step_with(network, SgdStep{rate, sgd.momentum, sgd.weight_decay, sgd.nesterov});
+}
+
+void take_step(Network& network, const Adam& adam, double rate, int64_t steps_taken) {
+  if (!network.moment2.defined()) network.moment2 = at::zeros_like(network.parameters);
+  const auto t = static_cast<double>(steps_taken + 1);
+  step_with(network, AdamStep{rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay,
+                              1 - std::pow(adam.beta1, t), std::sqrt(1 - std::pow(adam.beta2, t))});
+}
+
 }  // namespace
 
 void optimiser_step(Network& network, const Optimiser& optimiser, double learning_rate, int64_t steps_taken) {
   if (!network.moment1.defined()) network.moment1 = at::zeros_like(network.parameters);
-  if (const auto* sgd = std::get_if<Sgd>(&optimiser)) {
-    step_with(network, SgdStep{learning_rate, sgd->momentum, sgd->weight_decay, sgd->nesterov});
-    return;
-  }
-  const Adam& adam = std::get<Adam>(optimiser);
-  if (!network.moment2.defined()) network.moment2 = at::zeros_like(network.parameters);
-  const auto t = static_cast<double>(steps_taken + 1);
-  step_with(network, AdamStep{learning_rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay,
-                              1 - std::pow(adam.beta1, t), std::sqrt(1 - std::pow(adam.beta2, t))});
+  std::visit([&](const auto& kind) { take_step(network, kind, learning_rate, steps_taken); }, optimiser);
+}
+
+double momentum_of(const Optimiser& optimiser) {
+  return std::visit(Rule{[](const Sgd& sgd) { return sgd.momentum; }, [](const Adam&) { return 0.9; }},
+                    optimiser);
 }
 
 }  // namespace coppice

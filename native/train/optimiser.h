@@ -9,16 +9,33 @@ namespace coppice {
 
 /// Sgd: PyTorch's, without dampening.
 struct Sgd {
+  static constexpr const char* name = "sgd";
   double momentum, weight_decay;
   bool nesterov;
+
+  template <class Reader>
+  static Sgd read(const Reader& optimiser) {
+    return {optimiser["momentum"].number(0, 1), optimiser["weightDecay"].number(0, 1e3),
+            optimiser["nesterov"].flag()};
+  }
 };
 /// Adam (Kingma and Ba, 2015) with L2 regularisation in the gradient, as PyTorch's.
 struct Adam {
+  static constexpr const char* name = "adam";
   double beta1, beta2, epsilon, weight_decay;
+
+  template <class Reader>
+  static Adam read(const Reader& optimiser) {
+    return {optimiser["beta1"].number(0, 0.9999999), optimiser["beta2"].number(0, 0.9999999),
+            optimiser["epsilon"].number(1e-30, 1), optimiser["weightDecay"].number(0, 1e3)};
+  }
 };
 using Optimiser = std::variant<Sgd, Adam>;
 
 /// One step with the gradients as they are. `steps_taken`: steps since the moments were zero.
 void optimiser_step(Network& network, const Optimiser& optimiser, double learning_rate, int64_t steps_taken);
+
+/// The momentum of the optimiser's mean gradient; where it has none of its own, 0.9.
+double momentum_of(const Optimiser& optimiser);
 
 }  // namespace coppice

@@ -18,7 +18,7 @@ async function startLongJob(onProgress) {
     classes: 10,
     device: 'cpu',
   }).promise
-  const attack = { epsilon: 0.03, stepSize: 0.01, steps: 1000, restarts: 1, start: 'uniform' }
+  const attack = { kind: 'pgd', epsilon: 0.03, stepSize: 0.01, steps: 1000, restarts: 1, start: 'uniform' }
   const request = {
     indices: Uint32Array.from({ length: n }, (_, i) => i),
     batchSize: 128,

@@ -128,6 +128,7 @@ const junk = () =>
   ])
 
 const attack = () => ({
+  kind: 'pgd',
   epsilon: 0.03,
   stepSize: 0.01,
   steps: 2,
@@ -187,6 +188,20 @@ const entries = {
       batchSize: 2,
       precision: 'fp32',
       attack: pick([null, attack()]),
+      seed: 0,
+    },
+    pick([null, () => {}]),
+  ],
+  gradients: () => [
+    good.network,
+    good.dataset,
+    {
+      indices: new Uint32Array([0, 1, 2]),
+      batchSize: 2,
+      objective: objective(),
+      cleanWeight: 1,
+      robustWeight: 0,
+      precision: 'fp32',
       seed: 0,
     },
     pick([null, () => {}]),

@@ -35,7 +35,7 @@ const takes = async (start: () => NativeJob<unknown> | undefined): Promise<boole
   }
 }
 
-const attack = { epsilon: 0.1, stepSize: 0.1, steps: 1, restarts: 1, start: 'none' } as const
+const attack = { kind: 'pgd', epsilon: 0.1, stepSize: 0.1, steps: 1, restarts: 1, start: 'none' } as const
 const sgd = { kind: 'sgd', momentum: 0.9, nesterov: false, weightDecay: 0 } as const
 const adam = { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 } as const
 const verified = { kind: 'verified', epsilon: 0, bound: 'interval', images: 1, gradient: 'full' } as const

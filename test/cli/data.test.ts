@@ -46,7 +46,7 @@ describe('coppice data', () => {
     })
   })
 
-  it('exports neither onto a file nor a part of CIFAR-10', async () => {
+  it('exports neither onto a file nor more images than there are', async () => {
     const file = join(temporaryFolder(), 'file')
     writeFileSync(file, '')
     const onto = await coppice('data', 'export', 'builtin', '--train', '10', '--test', '10', '-o', file)
@@ -54,9 +54,16 @@ describe('coppice data', () => {
     expect(onto.stderr).toBe(
       `coppice: cannot write ${join(file, 'train.npz')}: a part of the path is not a folder\n`,
     )
-    const part = await coppice('data', 'export', 'some-folder', '--train', '10', '-o', join(file, 'out'))
-    expect(part).toMatchObject({ code: 2, stdout: '' })
-    expect(part.stderr).toContain('--train and --test are for builtin')
+    const sets = temporaryFolder()
+    await coppice('data', 'export', 'builtin', '--train', '9', '--test', '5', '-o', sets)
+    const both = ['train', 'test'].map((name) => join(sets, `${name}.npz`)).join()
+    const more = await coppice('data', 'export', both, '--train', '10', '-o', join(sets, 'out'))
+    expect(more).toMatchObject({ code: 2, stdout: '' })
+    expect(more.stderr).toContain('train has 9 images, but 10 are asked for')
+    const fewer = await coppice('data', 'export', both, '--train', '3', '-o', join(sets, 'out'))
+    expect(fewer).toMatchObject({ code: 0 })
+    expect((await readNpz(join(sets, 'out', 'train.npz'))).labels).toHaveLength(3)
+    expect((await readNpz(join(sets, 'out', 'test.npz'))).labels).toHaveLength(5)
   })
 
   it('names what is no data set', async () => {

@@ -4,18 +4,16 @@ import { appendFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileS
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hash32 } from '../../lib/base/hash.js'
-import {
-  CIFAR10_BINARY,
-  CIFAR10_CLASSES,
-  CIFAR10_PYTHON,
-  type Cifar10Version,
-  readCifar10,
-} from '../../lib/data/cifar10.js'
+import { type CifarVersion, readCifar } from '../../lib/data/cifar.js'
+import { CIFAR10, readCifar10 } from '../../lib/data/cifar10.js'
 import { pickle } from '../files/pickles.js'
 import { temporaryFolder } from '../helpers.js'
 
 const archives = resolve('../shared/data/cifar10')
 const missing = existsSync(archives) ? '' : ' (skipped: ../shared/data is not here)'
+
+const [CIFAR10_BINARY, CIFAR10_PYTHON] = CIFAR10.versions as [CifarVersion, CifarVersion]
+const read = (folder: string, versions: CifarVersion[]) => readCifar({ ...CIFAR10, versions }, folder)
 
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
 
@@ -43,12 +41,14 @@ const asPickle = ({ data, labels }: ReturnType<typeof batch>): Uint8Array =>
   })
 
 /** Writes files and gives the version with their sums. */
-const write = (folder: string, like: Cifar10Version, files: Record<string, Uint8Array>): Cifar10Version => {
+const write = (folder: string, like: CifarVersion, files: Record<string, Uint8Array>): CifarVersion => {
   mkdirSync(folder, { recursive: true })
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes)
   return {
     ...like,
-    files: Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, md5(bytes)])),
+    files: Object.fromEntries(
+      Object.entries(files).map(([name, bytes]) => [name, { images: 10_000, md5: md5(bytes) }]),
+    ),
   }
 }
 
@@ -63,8 +63,8 @@ describe('CIFAR-10', () => {
       data_batch_1: asPickle(first),
       test_batch: asPickle(second),
     })
-    const fromRecords = await readCifar10(folder, [python, binary])
-    const fromPickles = await readCifar10(join(folder, 'py'), [binary, python])
+    const fromRecords = await read(folder, [python, binary])
+    const fromPickles = await read(join(folder, 'py'), [binary, python])
     for (const { train, test } of [fromRecords, fromPickles]) {
       expect(train).toMatchObject({ shape: [3, 32, 32], classes: 10, name: 'cifar10 train' })
       expect([...train.labels]).toEqual(first.labels)
@@ -111,7 +111,7 @@ describe('CIFAR-10', () => {
     await expect(readCifar10(folder)).rejects.toThrow(/data_batch_1 is corrupt: its MD5/)
     const refused = async (content: Parameters<typeof pickle>[0], message: RegExp) => {
       const version = write(folder, CIFAR10_PYTHON, { data_batch_1: pickle(content), test_batch: pickle(0) })
-      await expect(readCifar10(folder, [version])).rejects.toThrow(message)
+      await expect(read(folder, [version])).rejects.toThrow(message)
     }
     await refused([1], /data_batch_1 is not a CIFAR-10 batch: it holds no dictionary/)
     await refused({ data: [1], labels: [1] }, /its "data" is not an array of 10000×3072/)
@@ -126,14 +126,14 @@ describe('CIFAR-10', () => {
     const sums = names.map((name) => {
       const command = `xz -dc ${join(archives, `${name}.xz`)} > ${join(folder, name)}`
       execFileSync('sh', ['-c', command])
-      return [name, CIFAR10_BINARY.files[name] ?? '']
+      return [name, CIFAR10_BINARY.files[name]]
     })
-    const version = { ...CIFAR10_BINARY, files: Object.fromEntries(sums) }
-    const { train, test } = await readCifar10(folder, [version])
+    const version = { ...CIFAR10_BINARY, files: Object.fromEntries(sums) as CifarVersion['files'] }
+    const { train, test } = await read(folder, [version])
     const perClass = (labels: Uint8Array) =>
-      CIFAR10_CLASSES.map((_, label) => labels.filter((each) => each === label).length)
+      CIFAR10.classNames.map((_, label) => labels.filter((each) => each === label).length)
     // Widely printed in tutorials: the first image is a frog, and how often each class is in the first batch.
-    expect(CIFAR10_CLASSES[train.labels[0] ?? 0]).toBe('frog')
+    expect(CIFAR10.classNames[train.labels[0] ?? 0]).toBe('frog')
     expect(perClass(train.labels)).toEqual([1005, 974, 1032, 1016, 999, 937, 1030, 1001, 1025, 981])
     expect(perClass(test.labels)).toEqual(new Array(10).fill(1000))
     // The pixels of that frog's upper left corner.

@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { fetchCifar10 } from '../../lib/data/fetch.js'
+import { fetchCifar10, fetchData } from '../../lib/data/index.js'
 import { temporaryFolder } from '../helpers.js'
 
 /** An archive laid out as the official one, with one file of noise that does not compress. */
@@ -93,6 +93,18 @@ describe('fetchCifar10', () => {
     await expect(fetchFrom(archive())).rejects.toThrow(/data_batch_1\.bin.*missing/)
     await expect(fetchFrom(Buffer.from('no archive'))).rejects.toThrow(/could not be unpacked/)
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('knows which sets have an archive', async () => {
+    const folder = join(temporaryFolder(), 'set')
+    await expect(fetchData('cifar1000', folder)).rejects.toThrow(
+      /only of cifar10, cifar100; did you mean "cifar100"/,
+    )
+    await expect(fetchData('builtin', folder)).rejects.toThrow('there is no archive of "builtin"')
+    const url = await serve((_, response) => response.end('not the archive'))
+    await expect(fetchData('cifar100', folder, { url })).rejects.toThrow(
+      /not 03b5dce01913d631647c71ecec9e9cb8/,
+    )
   })
 
   it('stops when it is told to, and leaves nothing behind', async () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readCifar10 } from '../../lib/data/cifar10.js'
-import { fetchCifar10 } from '../../lib/data/fetch.js'
+import { fetchCifar10 } from '../../lib/data/index.js'
 import { readNpz } from '../../lib/data/npz.js'
 import { fileHash } from '../../lib/files/hash.js'
 import { readJson } from '../../lib/files/json.js'

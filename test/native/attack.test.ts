@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { addon } from '../../bindings/load.js'
+import type { NativeAttack } from '../../bindings/native.js'
 import { attack, dataset, images, network, request } from './helpers.js'
 
 const native = addon()
@@ -69,4 +70,15 @@ it('folding batch norm into the convolutions leaves the function as it is', asyn
     native.attack(net, given, { ...options, attack, folded, precision: 'fp64' }).promise
   const [folded, plain] = [await run(true), await run(false)]
   folded.losses.forEach((loss, i) => void expect(loss).toBeCloseTo(Number(plain.losses[i]), 8))
+})
+
+it('names the kinds that there are, and what of a kind is missing', async () => {
+  const net = await network()
+  const run = (wrong: NativeAttack) => () => native.attack(net, batch(2), { ...options, attack: wrong })
+  const { steps: _, ...stepless } = attack
+  expect(run({ ...attack, kind: 'fgsm' })).toThrow("options.attack.kind must be pgd, got 'fgsm'")
+  expect(run(stepless)).toThrow(/options\.attack\.steps must be an integer .* got nothing/)
+  expect(run({ ...attack, start: 'corner' })).toThrow(
+    "options.attack.start must be uniform, gaussian or none, got 'corner'",
+  )
 })

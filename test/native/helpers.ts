@@ -11,7 +11,14 @@ import type {
 import { hash32 } from '../../lib/base/hash.js'
 import { everyOperation } from '../parity/everyOperation.js'
 
-export const attack: NativeAttack = { epsilon: 0.05, stepSize: 0.02, steps: 4, restarts: 1, start: 'uniform' }
+export const attack = {
+  kind: 'pgd',
+  epsilon: 0.05,
+  stepSize: 0.02,
+  steps: 4,
+  restarts: 1,
+  start: 'uniform',
+} satisfies NativeAttack
 
 export async function network(seed = 1, type: ParameterType = 'float32'): Promise<NativeNetwork> {
   const net = await addon().createNetwork(everyOperation, { device: 'cpu', type }).promise

@@ -26,6 +26,7 @@ describe('the networks of the paper', () => {
     ['wideResNet-28-4', 5_849_050],
     ['cifarLarge', 2_466_858],
     ['allCnn', 1_369_738],
+    ['resNet18', 11_173_962],
   ])('%s has %i parameters', (name, parameters) => {
     expect(count(name).parameters).toBe(parameters)
   })

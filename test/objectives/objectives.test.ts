@@ -68,7 +68,14 @@ describe('objectives', () => {
 
   it('reach the native loop with one start per sample', () => {
     expect(nativeObjective(natural())).toEqual({ kind: 'natural' })
-    const attack = { epsilon: 8 / 255, stepSize: 2 / 255, steps: 10, start: 'uniform', restarts: 1 }
+    const attack = {
+      kind: 'pgd',
+      epsilon: 8 / 255,
+      stepSize: 2 / 255,
+      steps: 10,
+      start: 'uniform',
+      restarts: 1,
+    }
     expect(nativeObjective(adversarial())).toEqual({ kind: 'adversarial', attack })
     expect(nativeObjective(trades())).toEqual({
       kind: 'trades',

@@ -157,7 +157,9 @@ describe('MixTrain', () => {
     expect(() => mixTrain({ epsilon: 2 })).toThrow(/mixTrain\.epsilon: must lie between 0 and 1/)
     expect(() => mixTrain({ epsilon: Number.NaN })).toThrow(/mixTrain\.epsilon/)
     expect(() => mixTrain({ bound: 'symbolik' as 'symbolic' })).toThrow(/did you mean "symbolic"\?/)
-    expect(() => mixTrain({ bound: 'alphaCrown' as 'crown' })).toThrow(/expected one of symbolic, interval/)
+    expect(() => mixTrain({ bound: 'alphaCrown' as 'crown' })).toThrow(
+      /expected one of interval, crownIbp, symbolic, crown;/,
+    )
     expect(() => mixTrain({ mix: 'convx' as 'convex' })).toThrow(/did you mean "convex"\?/)
     expect(() => mixTrain({ weight: 0 })).toThrow(/mixTrain\.weight: must be greater than 0/)
     expect(() => mixTrain({ weightGrowth: 0.5 })).toThrow(/mixTrain\.weightGrowth: must lie between 1 and/)

@@ -97,7 +97,7 @@ export async function coppiceAnswers(file: string): Promise<Answers> {
     await net.resetMoments().promise
   }
   const batch = { images, labels }
-  const attack = { ...settings.attack, restarts: 1, start: 'none' as const }
+  const attack = { ...settings.attack, kind: 'pgd', restarts: 1, start: 'none' as const }
   const answers: Answers = {}
 
   await load()

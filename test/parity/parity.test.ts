@@ -39,14 +39,15 @@ describe.skipIf(python === undefined)('with PyTorch at hand (skipped without a P
     ['cifarLarge', 'float64', 8],
     ['vgg16', 'float64', 4],
     ['wideResNet-10-1', 'float64', 4],
+    ['resNet18', 'float64', 2, 0.25],
     ['cifarLarge', 'float32', 16],
     ['vgg16', 'float32', 16],
   ] as const
-  for (const [name, type, batch] of cases)
+  for (const [name, type, batch, scale = 1] of cases)
     it(`${name} agrees in ${type}`, { timeout: 300_000 }, async () => {
       const input = join(folder, `${name}-${type}.safetensors`)
       const output = join(folder, `${name}-${type}.pytorch.safetensors`)
-      await handOver(networkSpec(name), type, batch, input)
+      await handOver(networkSpec(name, { scale }), type, batch, input)
       reference(python ?? '', input, output)
       expectAgreement(await coppiceAnswers(input), (await readSafetensors(output)).tensors, type)
     })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CoppiceError } from '../../lib/base/errors.js'
 import { networkSpec } from '../../lib/networks/index.js'
+import { CIFAR10_NORMALIZATION } from '../../lib/networks/options.js'
 import { mixTrain } from '../../lib/objectives/index.js'
 import { parseRecipe } from '../../lib/recipes/recipe.js'
 import { readRecipeFile, setValue } from '../../lib/recipes/recipeFile.js'
@@ -10,7 +11,12 @@ import { branchesOf, identityOf, resolveNetwork, resolveRecipe } from '../../lib
 import { temporaryFolder } from '../helpers.js'
 
 const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 } }
-const surroundings = { shape: [3, 32, 32], classes: 10, testImages: 1000 } as const
+const surroundings = {
+  shape: [3, 32, 32],
+  classes: 10,
+  testImages: 1000,
+  normalize: CIFAR10_NORMALIZATION,
+} as const
 const resolve = (recipe: unknown) =>
   resolveRecipe(parseRecipe(recipe), networkSpec('cifarLarge'), { ...surroundings, shape: [3, 32, 32] })
 
@@ -270,6 +276,23 @@ describe('the recipes that come with the package', () => {
     const recipe = await readRecipeFile(join(folder, file))
     expect(resolve(recipe).pretrain.epochs).toBeGreaterThan(0)
   })
+
+  // What a recipe determines is what it determined when its results were committed.
+  it.each([
+    ['builtin-mixtrain.yaml', 'a4ed9a19df0a50d2'],
+    ['builtin.yaml', 'f9c1859a9a340af7'],
+    ['cifar-large-mixtrain.yaml', '922bc6428e1be6e5'],
+    ['cifar10-cpu.yaml', '650bdd76a1056d54'],
+    ['cifar10-mixtrain-cpu.yaml', 'f2d937997ab7bc06'],
+    ['vgg16-adversarial.yaml', 'b2995b2db724af2f'],
+    ['wideresnet-adversarial.yaml', '842c2434c46bfc15'],
+  ])('%s is the run that it always was', async (file, identity) => {
+    const recipe = parseRecipe(await readRecipeFile(join(folder, file)))
+    const data = { ...surroundings, shape: [3, 32, 32] as [number, number, number], testImages: 10_000 }
+    const spec = await resolveNetwork(recipe, data)
+    const contents = { train: 'a', validation: 'b', test: 'c' }
+    expect(identityOf(resolveRecipe(recipe, spec, data), spec, contents)).toBe(identity)
+  })
 })
 
 describe('recipes with objectives on bounds', () => {
@@ -313,12 +336,27 @@ describe('resolveNetwork', () => {
       shape: [3, 32, 32],
       classes: 10,
       testImages: 10,
+      normalize: CIFAR10_NORMALIZATION,
       ...changes,
     })
 
   it('fits a named network to the images and classes of the data', async () => {
-    const spec = await network({ name: 'cifarLarge', scale: 0.25 }, { shape: [1, 16, 16], classes: 3 })
+    const spec = await network(
+      { name: 'cifarLarge', scale: 0.25 },
+      { shape: [1, 16, 16], classes: 3, normalize: false },
+    )
     expect(spec.input).toEqual([1, 16, 16])
+  })
+
+  it('normalises by the mean and deviation of the data unless the recipe says otherwise', async () => {
+    const first = async (value: object, normalize: unknown) =>
+      (await network({ name: 'cifarLarge', ...value }, { normalize })).nodes[0]
+    const own = { mean: [0.1, 0.2, 0.3], std: [1, 2, 3] }
+    const other = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] }
+    expect(await first({}, own)).toMatchObject({ op: 'normalize', ...own })
+    expect(await first({}, false)).toMatchObject({ op: 'conv2d' })
+    expect(await first({ normalize: other }, own)).toMatchObject({ op: 'normalize', ...other })
+    expect(await first({ normalize: false }, own)).toMatchObject({ op: 'conv2d' })
   })
 
   it('refuses a spec whose shapes do not fit, naming the node', async () => {

@@ -59,7 +59,7 @@ const verifier = { intersect: false, clip: true, memory: 2 ** 28, iterations: 0,
 const boundOf = (objective: Objective): BoundMethod => {
   const native = nativeObjective(objective)
   if (native.kind !== 'verified') throw new Error(`${objective.kind} is not on bounds`)
-  return native.bound
+  return native.bound as BoundMethod
 }
 
 const fresh = (spec = plainSpec()) => Network.create(spec, { seed: 1 })

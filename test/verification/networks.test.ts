@@ -6,8 +6,7 @@ import { Network } from '../../lib/models/network.js'
 import { adversarial } from '../../lib/objectives/index.js'
 import { train } from '../../lib/training/train.js'
 import { verifierNames } from '../../lib/verification/index.js'
-import { requireConsistent } from '../../lib/verification/verdict.js'
-import { verify } from '../../lib/verification/verify.js'
+import { consistent, verify } from '../../lib/verification/verify.js'
 import { tinyImages, tinySpec } from '../helpers.js'
 
 const epsilon = 3 / 255
@@ -43,7 +42,7 @@ describe('verify', () => {
       expect(verification.vra.successes).toBeLessThanOrEqual(evaluation.era?.successes ?? 0)
       found.push(verification)
     }
-    requireConsistent(found)
+    expect(await consistent(network, data, found)).toEqual(found)
     const proved = Object.fromEntries(found.map(({ verifier, vra }) => [verifier.kind, vra.successes]))
     expect(proved.crownIbp).toBeGreaterThanOrEqual(proved.interval ?? 0)
     expect(proved.alphaCrown).toBeGreaterThanOrEqual(proved.crown ?? 0)

@@ -66,9 +66,12 @@ const oracle = (asked: string[] = [], known: readonly Truth[] = truths): Engine 
         predictions: predict(indices),
         adversarialPredictions:
           attack && Int32Array.from(indices, (index) => (broken(index) || !truthOf(index).right ? 2 : LABEL)),
+        images: new Float32Array(indices.length),
+        adversarialImages: attack && new Float32Array(indices.length).fill(epsilon),
         seconds: indices.length,
       }
     },
+    isRight: async () => false,
     bound: async ({ kind }, _epsilon, indices) => {
       asked.push(`${kind} ${places(indices)}`)
       return {
@@ -204,6 +207,50 @@ describe('the invariant verified ⇒ not broken ⇒ correct', () => {
       ...{ margin: 1, unstable: 0, seconds: 1 },
     }))
     await expect(held({ done })).rejects.toThrow('image 100: crown proves')
+  })
+
+  const ruledBy = (
+    isRight: boolean | undefined,
+    changes: Partial<Awaited<ReturnType<Engine['evaluate']>>> = {},
+  ) => {
+    const engine = oracle([], unsound)
+    const ruling: Engine = {
+      ...engine,
+      isRight: async () => isRight,
+      evaluate: async (indices, attack) => ({ ...(await engine.evaluate(indices, attack)), ...changes }),
+    }
+    return verifyWith(ruling, dataset(2), { epsilon, attack: pgd({ epsilon }) })
+  }
+
+  it('is judged in real arithmetic, and remains an error where that cannot tell', async () => {
+    await expect(ruledBy(undefined)).rejects.toMatchObject({ code: 'ERR_UNSOUND' })
+    const { perSample, vra, era, accuracy, brokenByRounding } = await ruledBy(true)
+    expect(perSample.verdicts).toEqual(['verified', 'brokenByRounding'])
+    expect(perSample.methods).toEqual(['symbolic', 'pgd10'])
+    expect([vra, era, accuracy].map((figure) => figure?.successes)).toEqual([1, 1, 2])
+    expect(brokenByRounding).toBe(1)
+  })
+
+  it('is about the box: a point outside of it contradicts nothing', async () => {
+    const far = new Float32Array(2).fill(2 * epsilon)
+    expect((await ruledBy(false, { adversarialImages: far })).perSample.verdicts).toEqual([
+      'verified',
+      'verified',
+    ])
+  })
+
+  it('is an error where the point is gone', async () => {
+    const evaluation = {
+      perSample: {
+        indices: Uint32Array.of(100),
+        labels: Uint8Array.of(LABEL),
+        predictions: Int32Array.of(LABEL),
+        adversarialPredictions: Int32Array.of(0),
+      },
+      attack: pgd({ epsilon }),
+    } as unknown as Evaluation
+    const sound = [{ right: true, margins: { symbolic: 1 }, breaksAt: Number.POSITIVE_INFINITY }]
+    await expect(run({ evaluation }, [], sound)).rejects.toThrow('cannot be judged again')
   })
 
   it('holds a proof about a misclassified image for a contradiction', async () => {

@@ -6,6 +6,7 @@
 
 #include "device/device.h"
 #include "device/stopwatch.h"
+#include "graph/unsupported.h"
 #include "sparse/cuda/columns.h"
 
 namespace coppice::sparse::cuda {
@@ -59,10 +60,11 @@ class Planar final : public Program {
       : stages_(with_pools_apart(stages)), options_(options), prepared_(stages_.stages.size()) {
     images_ = std::min((options.batch + kImages - 1) / kImages * kImages, kMostImages);
     const auto bytes = at::TensorOptions().dtype(at::kByte).device(options.device);
-    for (const Value& v : stages_.values) {
+    for (size_t index = 0; index < stages_.values.size(); ++index) {
+      const Value& v = stages_.values[index];
       const int64_t rows = v.channels * (v.height + 2 * v.border) * (v.width + 2 * v.border);
       if (rows > std::numeric_limits<int32_t>::max())
-        throw std::invalid_argument("a layer's maps are too large");
+        unsupported("an engine for CUDA", name_of_value(static_cast<int>(index)), "its maps are too large");
       values_.push_back(at::zeros({rows * images_ * static_cast<int64_t>(sizeof(T))}, bytes));
     }
     for (size_t index = 0; index < prepared_.size(); ++index) {
@@ -109,7 +111,7 @@ class Planar final : public Program {
       work.input = maps(stages_.stages.back().output);
       work.floats = logits + first * last.channels;
       work.count = static_cast<int>(count);
-      launch({Kernel::kStore}, work);
+      launch({Kernel::kStore}, work, stages_.stages.back().name);
     }
   }
 
@@ -239,13 +241,20 @@ class Planar final : public Program {
     }
   }
 
-  void launch(const Version& version, const Work<T>& work) const {
+  /// Of the node whose output a value is.
+  std::string name_of_value(int value) const {
+    for (const Stage& stage : stages_.stages)
+      if (stage.output == value || stage.raw == value) return stage.name;
+    return "image";
+  }
+
+  /// `name`: of the node that is computed, or of the image.
+  void launch(const Version& version, const Work<T>& work, const std::string& name) const {
     bool done = false;
     on_device(
         options_.device, [&] { done = run_emulated(version, work); },
         [&](void* stream) { COPPICE_CUDA_ONLY(done = run_cuda(version, work, stream)); });
-    if (!done)
-      throw std::invalid_argument("kernel '" + version.text() + "' cannot compute one of the layers");
+    if (!done) unsupported("kernel '" + version.text() + "'", name, "it cannot compute this layer");
   }
 
   void load(const float* images, int64_t n) const {
@@ -253,14 +262,14 @@ class Planar final : public Program {
     work.output = maps(0);
     work.floats = const_cast<float*>(images);
     work.count = static_cast<int>(n);
-    launch({Kernel::kLoad}, work);
+    launch({Kernel::kLoad}, work, name_of_value(0));
   }
   void compute(size_t index) const {
     const Stage& stage = stages_.stages[index];
     Version version = prepared_[index].version;
     // A version that is asked for has a number of positions; windows are 2 × 2.
     if (stage.product && stage.pool && options_.version) version.positions = 4, version.images = kImages;
-    launch(version, work_of(index));
+    launch(version, work_of(index), stage.name);
   }
 
   Version fastest(size_t index, const std::vector<Version>& all, const Interrupt& interrupt) {

@@ -58,7 +58,14 @@ const attacked = async (
   label: number,
   epsilon: number,
 ): Promise<Float64Array> => {
-  const attack = { epsilon, stepSize: epsilon / 4, steps: 10, restarts: 2, start: 'uniform' } as const
+  const attack = {
+    kind: 'pgd',
+    epsilon,
+    stepSize: epsilon / 4,
+    steps: 10,
+    restarts: 2,
+    start: 'uniform',
+  } as const
   const precision = net.type === 'float64' ? 'fp64' : 'fp32'
   const batch = { images: inType(image, net.type), labels: Int32Array.of(label) }
   const options = { attack, start: null, folded: true, precision, seed: 1 } as const

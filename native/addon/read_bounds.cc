@@ -1,0 +1,26 @@
+#include "addon/read_bounds.h"
+
+#include "addon/read_common.h"
+#include "bounds/methods.h"
+
+namespace coppice {
+
+BoxSettings read_box(const Reader& options) {
+  return {options["epsilon"].number(0, 1), options["clip"].flag()};
+}
+
+BoundSettings read_bounds(const Reader& options, bool sound) {
+  BoundSettings settings{options["method"].one_of(kBoundMethods)};
+  settings.intersect = options["intersect"].flag();
+  settings.sound = sound;
+  settings.memory = options["memory"].integer(1, int64_t{1} << 53);
+  settings.iterations = options["iterations"].integer(0, 1'000'000);
+  return settings;
+}
+
+VerifyPlan read_verify_plan(const Reader& request, const Network& network, const Dataset& dataset) {
+  return {read_indices(request["indices"], network, dataset), request["batchSize"].integer(1, kLargestBatch),
+          read_box(request), read_bounds(request, true)};
+}
+
+}  // namespace coppice

@@ -1,0 +1,20 @@
+// What several requests have (bindings/native.ts states the form of all of them).
+#pragma once
+#include <vector>
+
+#include "addon/reader.h"
+#include "data/dataset.h"
+#include "graph/network.h"
+
+namespace coppice {
+
+inline constexpr int64_t kLargestBatch = 1 << 24;
+
+at::ScalarType read_type(const Reader& type);
+/// The type of activations; checks that it goes with the network's.
+at::ScalarType read_precision(const Reader& precision, const Network& network);
+uint64_t read_seed(const Reader& seed);
+/// Sample indices, each within the data set. Checks that the data set goes with the network.
+std::vector<int64_t> read_indices(const Reader& array, const Network& network, const Dataset& dataset);
+
+}  // namespace coppice

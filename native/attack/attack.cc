@@ -1,0 +1,36 @@
+#include "attack/attack.h"
+
+namespace coppice {
+namespace {
+
+template <class Kind>
+at::Tensor search_by(const Kind& kind, const Target& target, uint32_t attempt,
+                     const std::optional<at::Tensor>& start) {
+  typename Kind::State state = kind.start(target, attempt);
+  if (start) state.images = start->clone();
+  Target aimed = target;
+  if (!aimed.loss)
+    aimed.loss = [&](const at::Tensor& logits) { return kind.loss(state, logits, target.batch.labels); };
+  for (int64_t step = 0; step < kind.steps; ++step) {
+    target.interrupt.check();
+    kind.step(state, aimed, step);
+  }
+  return kind.found(state);
+}
+
+}  // namespace
+
+Attack scaled(const Attack& attack, double factor) {
+  return std::visit([&](const auto& kind) -> Attack { return kind.scaled(factor); }, attack);
+}
+
+int64_t attempts(const Attack& attack) {
+  return std::visit([](const auto& kind) { return kind.attempts(); }, attack);
+}
+
+at::Tensor search(const Attack& attack, const Target& target, uint32_t attempt,
+                  const std::optional<at::Tensor>& start) {
+  return std::visit([&](const auto& kind) { return search_by(kind, target, attempt, start); }, attack);
+}
+
+}  // namespace coppice
