@@ -33,6 +33,7 @@ export {
 } from './attacks/attack.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
 export { version } from './base/version.js'
+export type { OnWarning, WarningCode } from './base/warnings.js'
 export { type Proportion, proportion, wilson } from './base/wilson.js'
 export {
   type CompressCursor,
@@ -45,6 +46,7 @@ export { type ResumeOptions, resumeRun, runRecipe } from './compression/pipeline
 export type { RunHooks, RunProgress } from './compression/session.js'
 export type { FetchOptions } from './data/fetch.js'
 export {
+  type Augment,
   type BuiltinOptions,
   builtin,
   cifar10,
@@ -134,7 +136,6 @@ export { parseRecipe, type Recipe } from './recipes/recipe.js'
 export { readRecipeFile, setValue } from './recipes/recipeFile.js'
 export type { RunEvent } from './runs/events.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
-export type { OnWarning } from './sparse/cache.js'
 export {
   type Candidates,
   type CompileOptions,
@@ -153,7 +154,7 @@ export {
 export { defaultOptimiser } from './training/defaults.js'
 export { type Adam, adam, type Optimiser, type OptimiserChoice, type Sgd, sgd } from './training/optimiser.js'
 export type { Checkpointer, EpochResult, TrainCursor, TrainHooks, TrainProgress } from './training/plan.js'
-export type { LearningRateSchedule } from './training/schedules.js'
+export type { LearningRateSchedule, Ramp } from './training/schedules.js'
 export { type TrainingSettings, type TrainOptions, type TrainSummary, train } from './training/train.js'
 export { type BoundsOptions, margins, nodeBounds } from './verification/bounds.js'
 export {

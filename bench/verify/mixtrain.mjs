@@ -33,8 +33,9 @@ await train(net, data.train, {
     epochs,
     batchSize: BATCH,
     augment: 'none',
+    schedule: 'steps',
   },
-  rampEpochs: Number(options.ramp) * epochs,
+  ...{ naturalEpochs: 0, rampEpochs: Number(options.ramp) * epochs, rampPower: 1 },
   learningRate: 0.001,
   onEpoch: () => {
     milliseconds.push((performance.now() - started) / TOGETHER)

@@ -10,9 +10,10 @@ import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
+import { type OnWarning, warn } from '../base/warnings.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { type Network, requireNetwork } from '../models/network.js'
-import { type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
+import { describeObjective, type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
 import type { PruneSchedule } from '../pruning/schedules.js'
@@ -33,6 +34,7 @@ import {
   type TrainProgress,
   trainCursorSchema,
 } from '../training/plan.js'
+import { NO_RAMP } from '../training/schedules.js'
 import { requirePrecision, resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
 import { planSteps } from './plan.js'
@@ -75,7 +77,8 @@ export interface CompressOptions extends TrainingSettings {
   /** Stops within one batch; a checkpoint is saved, and the signal's reason thrown. */
   signal?: AbortSignal | undefined
   onProgress?: ((progress: CompressProgress) => void) | undefined
-  onWarning?: ((message: string) => void) | undefined
+  /** Takes warnings: training at chance, a mismatched objective. Default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<CompressCursor> | undefined
   /** Where to go on, on a network whose weights, mask and moments are as they were there. */
   start?: { cursor: CompressCursor; scores?: Floats | undefined } | undefined
@@ -150,9 +153,10 @@ const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSch
 
 /**
  * Prunes a network in place, in steps with fine-tuning after each; yields after every step. Momentum starts from zero
- * at each step, and what is pruned stays zero.
+ * at each step, and what is pruned stays zero. From the first step to the end, to `break` or to an error the network
+ * belongs to it: between two steps it can be read, evaluated and saved, but nobody else writes it.
  *
- * @throws CoppiceError for wrong options, for a target that cannot be met, and `ERR_DIVERGED` as `train` does
+ * @throws CoppiceError for wrong options, for a target that cannot be met, `ERR_BUSY` and `ERR_DIVERGED` as `train` does
  */
 export async function* compress(
   network: Network,
@@ -165,13 +169,17 @@ export async function* compress(
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
-  const trainedWith = network.history.objective
+  using own = network.claim('compress')
+  const trainedWith = own.history.objective
   const objective = settings.objective ?? trainedWith
   const needs = scoreNeeds(settings.score)
   if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
     throw invalid('compress: this network remembers no objective of its training; name one with `objective`')
   }
-  const shared = resolveSettings(network, settings, defaultOptimiser(network.spec))
+  if (start === undefined && objective !== undefined && epochsPerStep > 0 && trainedWith !== undefined) {
+    tellMismatch(trainedWith, objective, onWarning)
+  }
+  const shared = resolveSettings(network, dataset, settings, defaultOptimiser(network.spec))
   requirePrecision(shared.precision, network.type, 'compress')
   const plan = planSteps(schedule, sparsity, steps, milestones)
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
@@ -194,8 +202,8 @@ export async function* compress(
     }
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
-    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', rampEpochs: 0, ...details, seed }
-    const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
+    const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
+    const result = await trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
   }
@@ -205,7 +213,7 @@ export async function* compress(
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {
-        if (cursor.phase === 'prune') await settle(() => network.handle.resetMoments(), signal)
+        if (cursor.phase === 'prune') await settle(() => own.handle.resetMoments(), signal)
         await trainPhase('scores', {
           objective,
           epochs: settings.scoreEpochs,
@@ -217,15 +225,15 @@ export async function* compress(
       }
       const gradients =
         needs === 'gradients' && objective !== undefined
-          ? (await meanGradients(network, dataset, objective, shared, signal)).gradients
+          ? (await meanGradients(own, dataset, objective, shared, signal)).gradients
           : undefined
-      const pruned = await prune(network, settings, target, { learnedScores: scores, gradients })
+      const pruned = await prune(own, settings, target, { learnedScores: scores, gradients })
       scores = undefined
       cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
     }
     let last: TrainCursor['last'] = null
     if (objective !== undefined && epochsPerStep > 0) {
-      network.history = { ...network.history, fineTunedWith: objective }
+      own.history = { ...own.history, fineTunedWith: objective }
       const done = await trainPhase('fineTune', {
         objective,
         epochs: epochsPerStep,
@@ -251,7 +259,17 @@ export async function* compress(
   }
 }
 
-type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'rampEpochs'> &
+const tellMismatch = (trained: Objective, tuned: Objective, onWarning: OnWarning | undefined): void => {
+  if (sameObjective(trained, tuned)) return
+  warn(
+    `fine-tuning with another objective (${describeObjective(tuned)}) than the network was trained with ` +
+      `(${describeObjective(trained)}) may cost the robustness that it gave; leave \`objective\` out to keep it`,
+    'COPPICE_MISMATCH',
+    onWarning,
+  )
+}
+
+type PhaseDetails = Omit<TrainingPlan, keyof typeof settingsShape | 'augmentation' | 'phase' | 'ramp'> &
   Partial<Pick<TrainingPlan, 'optimiser'>>
 
 /** Computes the next mask, which only grows, and puts it in force; momentum starts anew. */

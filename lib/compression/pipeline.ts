@@ -147,7 +147,7 @@ const requireSame = (path: string, before: RunEnvironment, now: Prepared): void 
   throw new CoppiceError(
     'ERR_FILE',
     changed === undefined
-      ? `cannot resume ${path}: its recipe.json was changed since the run began; start a new run instead`
+      ? `cannot resume ${path}: its recipe.json was changed since the run began, or another version of Coppice began it; start a new run instead`
       : `cannot resume ${path}: the ${changed} images of ${before.data.name} are not those it was started with`,
   )
 }

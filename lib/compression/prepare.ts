@@ -49,8 +49,12 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     data.test.dispose()
   }
   try {
-    const { shape, classes, normalize } = data.train
-    const surroundings = { shape, classes, normalize, testImages: data.test.length, ...(model && { model }) }
+    const { shape, classes, augment, normalize } = data.train
+    const surroundings = {
+      ...{ shape, classes, augment, normalize },
+      ...{ trainImages: data.train.length, testImages: data.test.length },
+      ...(model && { model }),
+    }
     const spec = await resolveNetwork(recipe, surroundings)
     const resolved = resolveRecipe(recipe, spec, surroundings)
     const fingerprints = {

@@ -83,7 +83,10 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
     signal: hooks.signal,
     start: { cursor, scores: here === null ? undefined : session.scores },
     checkpoint: session.checkpointer((at) => ({ stage: 'branch', branch: branch.name, compress: at })),
-    onWarning: (message) => session.warn(`${branch.name}: ${message}`),
+    onWarning: (message, code) => {
+      // Branches are there to be compared; `mismatch` events say which fine-tune otherwise.
+      if (code !== 'COPPICE_MISMATCH') session.warn(`${branch.name}: ${message}`)
+    },
     onProgress: ({ pruneStep, pruneSteps, samples, totalSamples, phase, loss }) =>
       session.progress(
         `${branch.name} ${pruneStep}/${pruneSteps}${phase === 'scores' ? ' scores' : ''}`,

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
 import { optionsOf } from '../base/arguments.js'
 import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { type ObjectiveKind, underAttack } from './objective.js'
 
 export interface Adversarial extends AttackOptions {
   readonly kind: 'adversarial'
@@ -20,6 +20,7 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
   describe: (objective) => `adversarial ${describeAscent(objective)}`,
   native: (objective) => ({ kind: 'adversarial', attack: nativeAscent(objective) }),
   work: ({ steps }) => 2 * steps + 4,
+  gentleStart: underAttack,
 }
 
 /**

@@ -10,7 +10,7 @@ import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface CrownIbp extends KappaOptions {
   readonly kind: 'crownIbp'
@@ -25,7 +25,7 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
   // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes, the backward
   // pass one for each of nine margins.
   work: () => 3 + boundMethods.crownIbp.training,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 

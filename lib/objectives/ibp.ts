@@ -9,7 +9,7 @@ import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
-import { type KappaOptions, kappaShape, kappaWeights } from './onBounds.js'
+import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface Ibp extends KappaOptions {
   readonly kind: 'ibp'
@@ -23,7 +23,7 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
   native: ({ epsilon }) => ({ kind: 'verified', epsilon, bound: 'interval', images: 0, gradient: 'full' }),
   // A clean pass with its gradient, and the bounds with theirs: an interval pass costs two forward passes.
   work: () => 3 + boundMethods.interval.training,
-  ramp: 1 / 2,
+  gentleStart: onBounds,
   weights: kappaWeights,
 }
 

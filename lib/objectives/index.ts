@@ -11,7 +11,7 @@ import { crownIbpKind } from './crownIbp.js'
 import { ibpKind } from './ibp.js'
 import { mixTrainKind } from './mixTrain.js'
 import { naturalKind } from './natural.js'
-import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
+import type { GentleStart, LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
@@ -19,7 +19,7 @@ export { type CrownIbp, crownIbp } from './crownIbp.js'
 export { type Ibp, ibp } from './ibp.js'
 export { type MixTrain, type MixTrainOptions, mixTrain } from './mixTrain.js'
 export { type Natural, natural } from './natural.js'
-export type { LossWeights, PhaseStep } from './objective.js'
+export type { GentleStart, LossWeights, PhaseStep, Stretch } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
 
@@ -65,9 +65,8 @@ export const nativeObjective = (objective: Objective): NativeObjective => kindOf
 export const lossWeights = (objective: Objective, step: PhaseStep): LossWeights =>
   kindOf(objective).weights?.(objective, step) ?? { clean: 1, robust: 0 }
 
-/** Epochs over which pre-training lets ε grow unless it is told otherwise: none, or a part that bounds need. */
-export const defaultRampEpochs = (objective: Objective, epochs: number): number =>
-  (kindOf(objective).ramp ?? 0) * epochs
+/** How pre-training comes to the full ε unless it is told otherwise; nothing where that is in force at once. */
+export const gentleStart = (objective: Objective): GentleStart | undefined => kindOf(objective).gentleStart
 
 /** Cost of training on one image, in forward passes. */
 export const objectiveWork = (objective: Objective): number => kindOf(objective).work(objective)

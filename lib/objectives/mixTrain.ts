@@ -15,7 +15,7 @@ import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, positiveUpTo, strict } from '../base/schemas.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
-import { boundedEpsilon } from './onBounds.js'
+import { boundedEpsilon, onBounds } from './onBounds.js'
 
 export interface MixTrainOptions {
   /** Half the side of the box around an image, clipped to [0,1], in [0,1] pixels. Default 2/255. */
@@ -90,7 +90,7 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
   native: ({ epsilon, bound, k, gradient }) => ({ kind: 'verified', epsilon, bound, images: k, gradient }),
   work: ({ k, alpha, mix, bound }) =>
     3 + ((mix === 'coin' ? alpha : 1) * k * boundMethods[bound].training) / BATCH,
-  ramp: 1 / 3,
+  gentleStart: onBounds,
   weights,
 }
 

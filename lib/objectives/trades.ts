@@ -9,7 +9,7 @@ import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { type ObjectiveKind, underAttack } from './objective.js'
 
 export interface TradesOptions extends AttackOptions {
   /** Weight of the divergence; default 6. */
@@ -31,6 +31,7 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
   describe: (objective) => `trades ${describeAscent(objective)}, beta ${objective.beta}`,
   native: (objective) => ({ kind: 'trades', attack: nativeAscent(objective), beta: objective.beta }),
   work: ({ steps }) => 2 * steps + 7,
+  gentleStart: underAttack,
 }
 
 /**

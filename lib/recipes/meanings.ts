@@ -49,16 +49,29 @@ export const meanings: Readonly<Record<string, Meaning>> = {
   'pretrain.learningRate': { meaning: 'where the schedule starts', default: '`sgd` 0.1, `adam` 0.001' },
   'pretrain.schedule': {
     meaning: '`steps`: ×0.1 after 50, 75 and 90 % of the epochs',
-    default: '`steps`',
+    default: '`steps`; `constant` in fewer than 10 epochs, or where ε grows for more than half of them',
+  },
+  'pretrain.naturalEpochs': {
+    meaning: 'epochs of the clean loss alone, before ε grows',
+    default:
+      'on bounds a tenth of the epochs (at least 50 steps, at most an eighth); under attack without batch norm 50 ' +
+      'steps (at most a quarter); else, or with `rampEpochs: 0`, 0',
   },
   'pretrain.rampEpochs': {
-    meaning: 'epochs over which ε grows from 0, linear per step',
-    default: 'a third of the epochs for `mixTrain`, half for `ibp` and `crownIbp`, else 0',
+    meaning: 'epochs over which ε then grows from 0, step by step',
+    default:
+      'on bounds two fifths (at least 250 steps, at most five eighths); under attack without batch norm a quarter ' +
+      '(100 steps, half); else 0',
+  },
+  'pretrain.rampPower': {
+    meaning: 'ε grows as this power of the part of the ramp that is done; 1 is linear',
+    default: 'on bounds 4, else 1',
   },
   'pretrain.batchSize': { meaning: 'images of a step' },
   'pretrain.precision': { meaning: '`bf16` keeps fp32 master weights', default: '`fp32`' },
   'pretrain.augment': {
-    meaning: '`standard` crops and flips, `none` does not',
+    meaning: '`standard` crops (padded by 4 pixels) and flips, `none` does not',
+    default: 'what suits the data: `standard` for CIFAR, else `none`',
     takes: '`standard`, `none`, `{ pad, flip }`',
   },
   'prune.sparsity': {

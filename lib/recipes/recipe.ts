@@ -25,7 +25,7 @@ import { networkOptionsSchema } from '../networks/options.js'
 import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
 import { scheduleSchema } from '../training/schedules.js'
-import { rampEpochsSchema, settingsShape } from '../training/settings.js'
+import { rampShape, settingsShape } from '../training/settings.js'
 import { PAPERS_METHOD, verifierSchema } from '../verification/index.js'
 
 const { seed, ...trainingShape } = settingsShape
@@ -60,7 +60,7 @@ const pretrainSchema = strict({
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
   /** Default: what the objective needs. */
-  rampEpochs: rampEpochsSchema.optional(),
+  ...rampShape,
 })
 
 const pruneSchema = strict({
@@ -69,7 +69,7 @@ const pruneSchema = strict({
   optimiser: trainingShape.optimiser,
   batchSize: batchSizeSchema.optional(),
   precision: trainingShape.precision,
-  augment: trainingShape.augment.unwrap().optional(),
+  augment: trainingShape.augment,
   /** `milestones` keeps a checkpoint at each milestone, `steps` at each pruning step. */
   keep: choice(['milestones', 'steps']).default('milestones'),
 })

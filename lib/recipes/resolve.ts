@@ -3,6 +3,7 @@ import { resolve as absolute } from 'node:path'
 import { type Attack, pgd } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
+import type { Augment } from '../data/index.js'
 import { withAbsoluteFiles } from '../data/sets.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
@@ -11,10 +12,11 @@ import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
 import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { readSpec } from '../networks/specFile.js'
-import { defaultRampEpochs, natural, type Objective, sameObjective } from '../objectives/index.js'
+import { natural, type Objective, sameObjective } from '../objectives/index.js'
 import { attackOf, epsilonToProve, provenEpsilon } from '../objectives/target.js'
-import { defaultOptimiser } from '../training/defaults.js'
+import { defaultOptimiser, resolveRamp } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
+import { defaultSchedule, type LearningRateSchedule, type Ramp } from '../training/schedules.js'
 import { requirePrecision, requireRates } from '../training/settings.js'
 import { PAPERS_METHOD, verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
@@ -25,9 +27,9 @@ type Filled<T, Keys extends keyof T> = Omit<T, Keys> & { [Key in Keys]-?: NonNul
 export interface ResolvedRecipe extends Omit<Filled<Recipe, 'name'>, 'pretrain' | 'prune' | 'evaluate'> {
   pretrain: Filled<
     Omit<Recipe['pretrain'], 'optimiser' | 'schedule'>,
-    'objective' | 'epochs' | 'learningRate' | 'precision' | 'rampEpochs'
+    'objective' | 'epochs' | 'learningRate' | 'precision' | 'augment' | keyof Ramp
   > &
-    OptimiserChoice
+    OptimiserChoice & { schedule: LearningRateSchedule }
   prune?: Filled<NonNullable<Recipe['prune']>, 'optimiser' | 'batchSize' | 'precision' | 'augment'>
   evaluate: Omit<Filled<Recipe['evaluate'], 'attack' | 'images'>, 'verify'> & { verify?: VerifyPlan }
 }
@@ -39,7 +41,10 @@ export type VerifyPlan = Filled<NonNullable<Recipe['evaluate']['verify']>, 'epsi
 export interface Surroundings {
   shape: ImageShape
   classes: number
+  trainImages: number
   testImages: number
+  /** The augmentation that suits the data set. */
+  augment: Augment
   /** How networks by name normalise the images. */
   normalize: Readonly<Normalization> | false
   /** The model that `pretrain.from` names. */
@@ -61,18 +66,20 @@ export const withAbsolutePaths = (recipe: Recipe): Recipe => {
 export function resolveRecipe(
   recipe: Recipe,
   spec: NetworkSpec,
-  { testImages, model }: Surroundings,
+  { trainImages, testImages, augment, model }: Surroundings,
 ): ResolvedRecipe {
   const { pretrain, prune, evaluate, network } = recipe
   const { verify: written, ...evaluation } = evaluate
-  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
   const objective = pretrain.objective ?? model?.history.objective ?? natural()
   const epochs = pretrain.epochs ?? (pretrain.from === undefined ? 100 : 0)
+  const own = withOptimiser(defaultOptimiser(spec), pretrain.optimiser)
+  const steps = Math.ceil(trainImages / pretrain.batchSize)
+  const ramp = resolveRamp(pretrain, objective, spec, { epochs, steps })
   const training = {
     optimiser: own.optimiser,
     batchSize: pretrain.batchSize,
     precision: pretrain.precision ?? 'fp32',
-    augment: pretrain.augment,
+    augment: pretrain.augment ?? augment,
   }
   const images = evaluate.images ?? testImages
   if (images > testImages) {
@@ -84,7 +91,7 @@ export function resolveRecipe(
   requirePrecision(prune?.precision, type, 'recipe.prune')
   if (type === 'float32') requirePrecision(evaluate.precision, type, 'recipe.evaluate')
   const learningRate = pretrain.learningRate ?? own.learningRate
-  const schedule = pretrain.schedule ?? own.schedule
+  const schedule = pretrain.schedule ?? defaultSchedule(epochs, ramp)
   requireRates(learningRate, schedule, 'recipe.pretrain')
   const { prune: _, ...rest } = recipe
   return {
@@ -98,7 +105,7 @@ export function resolveRecipe(
       epochs,
       learningRate,
       schedule,
-      rampEpochs: pretrain.rampEpochs ?? defaultRampEpochs(objective, epochs),
+      ...ramp,
     },
     ...(prune && {
       prune: {
@@ -206,10 +213,13 @@ export const identityOf = (
   spec: NetworkSpec,
   contents: { train: string; validation: string; test: string; model?: string },
 ): string => {
-  const { from: _, ...training } = pretrain
+  const { from: _, naturalEpochs, rampPower, ...training } = pretrain
+  // What is as it always was has the same hash as before it could be chosen.
+  const gentle = { ...(naturalEpochs !== 0 && { naturalEpochs }), ...(rampPower !== 1 && { rampPower }) }
   const { verify, ...evaluation } = evaluate
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
-  const essence = { seed, pretrain: training, prune, finetune, evaluate: measured, spec, contents }
+  const pretraining = { ...training, ...gentle }
+  const essence = { seed, pretrain: pretraining, prune, finetune, evaluate: measured, spec, contents }
   return hashOf(essence).slice(0, 16)
 }

@@ -6,13 +6,11 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { type OnWarning, warn } from '../base/warnings.js'
 import { makeFolder } from '../files/files.js'
 import { isMissing, readText } from '../files/read.js'
 import { replaceFile } from '../files/replaceFile.js'
 import { machine } from './cpu.js'
-
-/** Takes warnings; without one they are Node's own (`process.emitWarning`). */
-export type OnWarning = ((message: string) => void) | undefined
 
 /** `tuning`: how layers are best computed; `calibration`: how long they take, for predictions. */
 export type CacheKind = 'tuning' | 'calibration'
@@ -46,7 +44,7 @@ export const cachePath = (kind: CacheKind): string | undefined => {
 export const readCache = async <Value>(
   kind: CacheKind,
   value: z.ZodType<Value>,
-  onWarning: OnWarning,
+  onWarning: OnWarning | undefined,
 ): Promise<Record<string, Value>> => {
   const path = cachePath(kind)
   if (path === undefined) return {}
@@ -54,7 +52,7 @@ export const readCache = async <Value>(
     return parse(kind, value, await readText(path, LONGEST))
   } catch (error) {
     if (!isMissing(error)) {
-      warn(`${path} cannot be used (${reason(error)}); it is measured and written anew`, onWarning)
+      tell(`${path} cannot be used (${reason(error)}); it is measured and written anew`, onWarning)
     }
     return {}
   }
@@ -65,7 +63,7 @@ export const addToCache = async <Value>(
   kind: CacheKind,
   value: z.ZodType<Value>,
   entries: Readonly<Record<string, Value>>,
-  onWarning: OnWarning,
+  onWarning: OnWarning | undefined,
 ): Promise<void> => {
   const path = cachePath(kind)
   const folder = cacheFolder()
@@ -80,7 +78,7 @@ export const addToCache = async <Value>(
     const file = { format: `coppice-${kind}`, cpu, cpuHash, addon, entries: { ...before, ...entries } }
     await replaceFile(path, (handle) => handle.writeFile(`${JSON.stringify(file, null, 1)}\n`))
   } catch (error) {
-    warn(`${path} cannot be written (${reason(error)}); the next process measures again`, onWarning)
+    tell(`${path} cannot be written (${reason(error)}); the next process measures again`, onWarning)
   }
 }
 
@@ -103,9 +101,8 @@ const reason = (error: unknown): string => {
 
 const warned = new Set<string>()
 
-/** Each warning once a process. */
-const warn = (message: string, onWarning: OnWarning): void => {
-  if (onWarning !== undefined) onWarning(message)
-  else if (!warned.has(message)) process.emitWarning(message, 'CoppiceWarning')
+/** Node's own warnings come once a process. */
+const tell = (message: string, onWarning: OnWarning | undefined): void => {
+  if (onWarning !== undefined || !warned.has(message)) warn(message, 'COPPICE_CACHE', onWarning)
   warned.add(message)
 }

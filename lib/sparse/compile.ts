@@ -7,8 +7,9 @@ import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
+import type { OnWarning } from '../base/warnings.js'
 import { type Network, requireNetwork } from '../models/network.js'
-import { addToCache, type OnWarning, readCache } from './cache.js'
+import { addToCache, readCache } from './cache.js'
 import { SparseEngine } from './engine.js'
 import { type Candidates, candidateNames, type Dtype, dtypes, type Instructions } from './options.js'
 
@@ -31,7 +32,7 @@ export interface CompileOptions {
   instructions?: Instructions | undefined
   signal?: AbortSignal | undefined
   /** Takes warnings about the tuning cache; default: Node's `process.emitWarning`. */
-  onWarning?: OnWarning
+  onWarning?: OnWarning | undefined
 }
 
 const schema = strict({

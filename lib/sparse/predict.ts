@@ -15,6 +15,7 @@ import { invalid } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
+import type { OnWarning } from '../base/warnings.js'
 import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
@@ -24,7 +25,7 @@ import { type Residual, residualNames } from '../pruning/layers.js'
 import { pruneMask } from '../pruning/mask.js'
 import { remainingMacs } from '../pruning/sparsity.js'
 import { requireReachable, type Structure, structureNames, structures } from '../pruning/structures.js'
-import { addToCache, type OnWarning, readCache } from './cache.js'
+import { addToCache, readCache } from './cache.js'
 import { compile } from './compile.js'
 import { type Dtype, dtypes } from './options.js'
 
@@ -44,7 +45,7 @@ export interface PredictOptions {
   /** Measurements made of those that are needed; none are where all are known. */
   onProgress?: ((progress: { label: string; done: number; total: number }) => void) | undefined
   /** Takes warnings about the caches; default: Node's `process.emitWarning`. */
-  onWarning?: OnWarning
+  onWarning?: OnWarning | undefined
 }
 
 export interface LayerPrediction {
@@ -217,7 +218,7 @@ const RUNS = 15
 const measure = async (
   model: Model,
   density: number | undefined,
-  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning },
+  hooks: { signal: AbortSignal | undefined; onWarning: OnWarning | undefined },
 ): Promise<Point> => {
   const { batch, dtype, threads } = model
   const network = await prunedAtRandom(model, density)

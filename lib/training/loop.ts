@@ -7,9 +7,9 @@ import type { Floats, TrainRequest, TrainResult } from '../../bindings/native.js
 import type { Dataset } from '../data/dataset.js'
 import { epochOrder } from '../data/order.js'
 import type { Network } from '../models/network.js'
-import { lossWeights, nativeObjective } from '../objectives/index.js'
+import { type LossWeights, lossWeights, nativeObjective } from '../objectives/index.js'
 import { type EpochResult, FIRST_STEP, type TrainCursor, type TrainHooks, type TrainingPlan } from './plan.js'
-import { afterRampFactor, learningRateFactor, rampFactor } from './schedules.js'
+import { learningRateFactor, type RampPlace, rampPlace } from './schedules.js'
 import { explainDivergence, isGuessing, tellChance, tellLongRamp } from './warnings.js'
 
 /** Node fires timers at once that are set for longer. */
@@ -53,7 +53,7 @@ export async function trainingLoop(
     const aboveChance = cursor.aboveChance || !guessing
     // A collapse is told once, when it happens.
     const collapsed = cursor.aboveChance && cursor.last !== null && !isLost(cursor.last)
-    if (guessing) tellChance(cursor, collapsed, plan, hooks)
+    if (guessing) tellChance({ network, dataset, plan, cursor, steps, collapsed }, hooks)
     hooks.onEpoch?.(last)
     cursor = { ...FIRST_STEP, epoch: cursor.epoch + 1, aboveChance, last }
     const stopped = hooks.signal?.aborted === true
@@ -69,23 +69,24 @@ type EpochPlan = Pick<
   'order' | 'learningRates' | 'epsilonFactors' | 'cleanWeights' | 'robustWeights'
 >
 
+/** Fine-tuning starts where the schedules of pre-training end. */
+const AFTER_THE_RAMP: RampPlace = { natural: false, ramp: 1, epsilon: 1, afterRamp: 1 }
+const CLEAN: LossWeights = { clean: 1, robust: 0 }
+
 const planEpoch = (dataset: Dataset, plan: TrainingPlan, epoch: number, steps: number): EpochPlan => {
-  const { phase, objective, learningRate, schedule, epochs, rampEpochs, seed } = plan
+  const { phase, objective, learningRate, schedule, epochs, ramp, seed } = plan
   const places = Array.from({ length: steps }, (_, step) => ({
-    seed,
-    epoch,
-    step,
-    ramp: phase === 'fineTune' ? 1 : rampFactor(rampEpochs, epoch, step, steps),
-    afterRamp: phase === 'fineTune' ? 1 : afterRampFactor(rampEpochs, epoch, epochs, step, steps),
+    ...{ seed, epoch, step },
+    ...(phase === 'fineTune' ? AFTER_THE_RAMP : rampPlace(ramp, epoch, epochs, step, steps)),
   }))
-  const weights = places.map((place) => lossWeights(objective, place))
+  const weights = places.map((place) => (place.natural ? CLEAN : lossWeights(objective, place)))
   return {
     order: epochOrder(dataset.indices, seed, epoch),
     learningRates: Float64Array.from(
       places,
       ({ step }) => learningRate * learningRateFactor(schedule, epoch, epochs, step, steps),
     ),
-    epsilonFactors: Float64Array.from(places, ({ ramp }) => ramp),
+    epsilonFactors: Float64Array.from(places, ({ epsilon }) => epsilon),
     cleanWeights: Float64Array.from(weights, ({ clean }) => clean),
     robustWeights: Float64Array.from(weights, ({ robust }) => robust),
   }

@@ -5,7 +5,6 @@ import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, shorthand, strict, variants } from '../base/schemas.js'
-import type { LearningRateSchedule } from './schedules.js'
 
 /** Stochastic gradient descent with momentum. Decay is added to the gradient, as in PyTorch. */
 export interface Sgd {
@@ -26,11 +25,10 @@ export interface Adam {
 
 export type Optimiser = Sgd | Adam
 
-/** An optimiser with the learning rate it starts from and how that rate changes. */
+/** An optimiser with the learning rate it starts from. */
 export interface OptimiserChoice {
   readonly optimiser: Optimiser
   readonly learningRate: number
-  readonly schedule: LearningRateSchedule
 }
 
 const weightDecay = fractionBetween(0, LIMITS.weightDecay).default(1e-4)

@@ -1,9 +1,10 @@
 /** A phase of training as data: what is to be done, where it stands, and what is told on the way. */
 import { z } from 'zod'
 import type { Floats, NativeAugmentation, Precision } from '../../bindings/native.js'
+import type { OnWarning } from '../base/warnings.js'
 import type { Objective } from '../objectives/index.js'
 import type { Optimiser } from './optimiser.js'
-import type { LearningRateSchedule } from './schedules.js'
+import type { LearningRateSchedule, Ramp } from './schedules.js'
 
 /** A phase of training with nothing left to default. */
 export interface TrainingPlan {
@@ -14,8 +15,8 @@ export interface TrainingPlan {
   optimiser: Optimiser
   learningRate: number
   schedule: LearningRateSchedule
-  /** Epochs of pre-training over which ε grows linearly from 0. */
-  rampEpochs: number
+  /** How pre-training comes to the full ε. */
+  ramp: Ramp
   batchSize: number
   precision: Precision
   augmentation: NativeAugmentation | null
@@ -73,8 +74,8 @@ export interface TrainHooks {
   signal?: AbortSignal | undefined
   onProgress?: ((progress: TrainProgress) => void) | undefined
   onEpoch?: ((result: EpochResult) => void) | undefined
-  /** Told in one sentence when training goes nowhere. */
-  onWarning?: ((message: string) => void) | undefined
+  /** Told in one sentence when training goes nowhere. Default: Node's `process.emitWarning`. */
+  onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<TrainCursor> | undefined
   /** Where to go on, on a network whose weights and moments are as they were there. Default: at the beginning. */
   start?: TrainCursor | undefined

@@ -60,25 +60,61 @@ export const learningRateFactor = (
   }
 }
 
-/**
- * Fraction of an objective's ε and step size that is in force at one step: from 0, linear per step, to 1 after
- * `rampEpochs` epochs (which need not be whole); 1 throughout if `rampEpochs` is 0.
- */
-export const rampFactor = (
-  rampEpochs: number,
-  epoch: number,
-  stepInEpoch: number,
-  stepsPerEpoch: number,
-): number => (rampEpochs === 0 ? 1 : Math.min(1, (epoch + stepInEpoch / stepsPerEpoch) / rampEpochs))
+/** How pre-training comes to the full ε of a robust objective. Epochs need not be whole. */
+export interface Ramp {
+  /** Epochs before the ramp, with the clean loss alone. */
+  readonly naturalEpochs: number
+  /** Epochs over which ε then grows from 0. */
+  readonly rampEpochs: number
+  /** ε grows as this power of the part of the ramp that is done. */
+  readonly rampPower: number
+}
 
-/** How much of the part of a phase that follows the ramp is done, from 0 up to but not including 1. */
-export const afterRampFactor = (
-  rampEpochs: number,
+/** ε is full from the first step. */
+export const NO_RAMP: Ramp = Object.freeze({ naturalEpochs: 0, rampEpochs: 0, rampPower: 1 })
+
+/** The shortest phase in which each stage of the step schedule lasts an epoch. */
+const SHORTEST = 10
+
+/**
+ * The step schedule. A phase of fewer than ten epochs, which has no time to settle, keeps its rate, and so does one whose
+ * ramp goes on when the rate would fall: with small steps the weights cannot follow ε.
+ */
+export const defaultSchedule = (
+  epochs: number,
+  { naturalEpochs, rampEpochs }: Ramp,
+): LearningRateSchedule => {
+  const settles = epochs >= SHORTEST && naturalEpochs + rampEpochs <= epochs / 2 + TOLERANCE
+  return settles ? stepSchedule : { kind: 'constant' }
+}
+
+/** Where one step of a phase stands on the way to the full ε. */
+export interface RampPlace {
+  /** Whether the ramp has not begun. */
+  readonly natural: boolean
+  /** How much of the ramp is done, from 0, evenly per step, to 1. */
+  readonly ramp: number
+  /** Fraction of the objective's ε and step size that is in force. */
+  readonly epsilon: number
+  /** How much of the part of the phase that follows the ramp is done, from 0 up to but not including 1. */
+  readonly afterRamp: number
+}
+
+/** The place of one step, counted as for the learning rate. */
+export const rampPlace = (
+  { naturalEpochs, rampEpochs, rampPower }: Ramp,
   epoch: number,
   epochs: number,
   stepInEpoch: number,
   stepsPerEpoch: number,
-): number => {
-  const done = epoch + stepInEpoch / stepsPerEpoch - rampEpochs
-  return done <= 0 ? 0 : done / (epochs - rampEpochs)
+): RampPlace => {
+  const begun = epoch + stepInEpoch / stepsPerEpoch - naturalEpochs
+  const ended = begun - rampEpochs
+  const ramp = begun < 0 ? 0 : rampEpochs === 0 ? 1 : Math.min(1, begun / rampEpochs)
+  return {
+    natural: begun < 0,
+    ramp,
+    epsilon: ramp ** rampPower,
+    afterRamp: ended <= 0 ? 0 : ended / (epochs - naturalEpochs - rampEpochs),
+  }
 }

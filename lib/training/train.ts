@@ -7,15 +7,15 @@ import { invalid } from '../base/errors.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { type Network, requireNetwork } from '../models/network.js'
-import { defaultRampEpochs, natural, type Objective, objectiveSchema } from '../objectives/index.js'
-import { defaultOptimiser } from './defaults.js'
+import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
+import { defaultOptimiser, resolveRamp } from './defaults.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
-import { type LearningRateSchedule, scheduleSchema } from './schedules.js'
+import { defaultSchedule, type LearningRateSchedule, scheduleSchema } from './schedules.js'
 import {
   epochsSchema,
-  rampEpochsSchema,
+  rampShape,
   requirePrecision,
   requireRates,
   resolveSettings,
@@ -28,7 +28,7 @@ const schema = strict({
   epochs: epochsSchema,
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
-  rampEpochs: rampEpochsSchema.optional(),
+  ...rampShape,
 })
 
 /** Settings that pre-training and fine-tuning share. */
@@ -39,7 +39,7 @@ export interface TrainingSettings {
   batchSize?: number | undefined
   /** `bf16` keeps fp32 master weights. Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
-  /** `standard`: random crops of the image padded by 4 pixels, and flips. Default `standard`. */
+  /** `standard`: random crops of the image padded by 4 pixels, and flips. Default: what suits the data set. */
   augment?: 'standard' | 'none' | NativeAugmentation | undefined
   /** With epoch and sample, the key of all randomness; default 0. */
   seed?: number | undefined
@@ -52,13 +52,25 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
   epochs: number
   /** Default: the network's own; for an optimiser of another kind 0.1 (SGD) or 0.001 (Adam). */
   learningRate?: number | undefined
-  /** The learning rate over the epochs. Default: the network's own. */
+  /**
+   * The learning rate over the epochs. Default: ×0.1 after 50, 75 and 90 % of the epochs; constant in trainings of fewer
+   * than ten, or whose ramp takes longer than half of them.
+   */
   schedule?: LearningRateSchedule | undefined
   /**
-   * Epochs over which a robust objective's ε grows linearly from 0, and after which the weight of a robust loss grows.
-   * Default: a third of the epochs for `mixTrain`, half of them for `ibp` and `crownIbp`, else 0.
+   * Epochs of the clean loss alone, before ε grows. Default: for objectives on bounds (`mixTrain`, `ibp`, `crownIbp`) a
+   * tenth of the epochs, at least 50 steps, at most an eighth; for attacks on networks without batch norm 50 steps, at
+   * most a quarter; else, or where `rampEpochs` is 0, none.
+   */
+  naturalEpochs?: number | undefined
+  /**
+   * Epochs over which a robust objective's ε then grows from 0, and after which the weight of a robust loss grows.
+   * Default: for objectives on bounds two fifths of the epochs, at least 250 steps, at most five eighths; for attacks on
+   * networks without batch norm a quarter, at least 100 steps, at most half; else 0.
    */
   rampEpochs?: number | undefined
+  /** ε grows as this power of the part of the ramp that is done. Default: 4 for objectives on bounds, else 1. */
+  rampPower?: number | undefined
 }
 
 /** The last epoch, and what was trained for. */
@@ -67,10 +79,12 @@ export interface TrainSummary extends EpochResult {
 }
 
 /**
- * Trains a network in place, and lets it remember the objective. Momentum starts from zero.
+ * Trains a network in place, and lets it remember the objective. Momentum starts from zero. Until it ends the network
+ * belongs to it: others can read, and see the network as it was after some batch.
  *
- * @throws CoppiceError `ERR_DIVERGED` when the loss becomes NaN or infinite; the signal's reason when aborted, which
- * takes effect within one batch and leaves the network as it is after that batch
+ * @throws CoppiceError `ERR_BUSY` if a running job owns the network; `ERR_DIVERGED` when the loss becomes NaN or
+ * infinite; the signal's reason when aborted, which takes effect within one batch and leaves the network as it is after
+ * that batch
  */
 export async function train(
   network: Network,
@@ -81,25 +95,29 @@ export async function train(
   requireDataset(dataset, 'train')
   const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
-  const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
+  using own = network.claim('train')
+  const defaults = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
+  const { epochs } = settings
+  const steps = Math.ceil(dataset.length / settings.batchSize)
+  const ramp = resolveRamp(settings, objective, network.spec, { epochs, steps })
   const plan = {
-    ...resolveSettings(network, settings, own),
+    ...resolveSettings(network, dataset, settings, defaults),
     phase: 'pretrain',
     objective,
-    epochs: settings.epochs,
-    learningRate: settings.learningRate ?? own.learningRate,
-    schedule: settings.schedule ?? own.schedule,
-    rampEpochs: settings.rampEpochs ?? defaultRampEpochs(objective, settings.epochs),
+    epochs,
+    learningRate: settings.learningRate ?? defaults.learningRate,
+    schedule: settings.schedule ?? defaultSchedule(epochs, ramp),
+    ramp,
     learn: { kind: 'weights' },
   } as const
   requireRates(plan.learningRate, plan.schedule, 'train')
   requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
-  network.history = { objective: plan.objective }
-  if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
+  own.history = { objective: plan.objective }
+  if (start === undefined) await settle(() => own.handle.resetMoments(), signal)
   const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint }
-  const { last } = await trainingLoop(network, dataset, plan, hooks, start ?? FIRST_STEP)
+  const { last } = await trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
   if (last === null)
     throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)
   return { ...last, objective: plan.objective }

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { parse } from '../../lib/base/schemas.js'
 import {
   crownIbp,
-  defaultRampEpochs,
   describeObjective,
   ibp,
   lossWeights,
@@ -15,15 +14,14 @@ import {
   type PhaseStep,
   sameObjective,
 } from '../../lib/objectives/index.js'
-import { afterRampFactor, rampFactor } from '../../lib/training/schedules.js'
+import { NO_RAMP, rampPlace } from '../../lib/training/schedules.js'
 
 /** A step of a phase with these epochs and this ramp, ten steps an epoch. */
 const at = (epoch: number, epochs: number, rampEpochs: number, step = 0): PhaseStep => ({
   seed: 3,
   epoch,
   step,
-  ramp: rampFactor(rampEpochs, epoch, step, 10),
-  afterRamp: afterRampFactor(rampEpochs, epoch, epochs, step, 10),
+  ...rampPlace({ ...NO_RAMP, rampEpochs }, epoch, epochs, step, 10),
 })
 
 /** Fine-tuning: all schedules have ended. */
@@ -217,13 +215,6 @@ describe('objectives on bounds', () => {
     expect(() => read('mixtrian')).toThrow(/did you mean "mixTrain"\?/)
     expect(() => read({ kind: 'mixTrain', epsilom: 0.1 })).toThrow(/did you mean "epsilon"\?/)
     expect(() => read({ kind: 'ibp', kapa: 0.1 })).toThrow(/did you mean "kappa"\?/)
-  })
-
-  it('pre-train with a ramp by default, others without', () => {
-    expect(defaultRampEpochs(mixTrain(), 60)).toBe(20)
-    expect(defaultRampEpochs(ibp(), 60)).toBe(30)
-    expect(defaultRampEpochs(crownIbp(), 60)).toBe(30)
-    expect(defaultRampEpochs(natural(), 60)).toBe(0)
   })
 
   it('cost more the tighter the bound and the more images it is computed for', () => {

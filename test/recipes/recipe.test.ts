@@ -14,7 +14,9 @@ const minimal = { data: 'builtin', network: 'cifarLarge', pretrain: { epochs: 3 
 const surroundings = {
   shape: [3, 32, 32],
   classes: 10,
+  trainImages: 6000,
   testImages: 1000,
+  augment: 'none',
   normalize: CIFAR10_NORMALIZATION,
 } as const
 const resolve = (recipe: unknown) =>
@@ -295,15 +297,44 @@ describe('the recipes that come with the package', () => {
   })
 })
 
+describe('what suits the data', () => {
+  it.each(['none', 'standard'] as const)(
+    'is augmentation "%s" unless the recipe says otherwise',
+    (augment) => {
+      const resolved = (pretrain: object, prune: object) =>
+        resolveRecipe(
+          parseRecipe({ ...minimal, pretrain, prune: { sparsity: 0.5, ...prune } }),
+          networkSpec('cifarLarge'),
+          { ...surroundings, shape: [3, 32, 32], augment },
+        )
+      const left = resolved({}, {})
+      expect([left.pretrain.augment, left.prune?.augment]).toEqual([augment, augment])
+      const said = resolved({ augment: { pad: 2, flip: false } }, {})
+      expect([said.pretrain.augment, said.prune?.augment]).toEqual([
+        { pad: 2, flip: false },
+        { pad: 2, flip: false },
+      ])
+      expect(resolved({}, { augment: 'none' }).prune?.augment).toBe('none')
+    },
+  )
+})
+
 describe('recipes with objectives on bounds', () => {
-  it('ramp for a part of the epochs unless they say how long', () => {
-    const ramp = (pretrain: object) => resolve({ ...minimal, pretrain }).pretrain.rampEpochs
-    expect(ramp({ objective: 'mixTrain', epochs: 60 })).toBe(20)
-    expect(ramp({ objective: 'ibp', epochs: 60 })).toBe(30)
-    expect(ramp({ objective: 'mixTrain', epochs: 60, rampEpochs: 0 })).toBe(0)
-    expect(ramp({ objective: 'adversarial', epochs: 60 })).toBe(0)
-    expect(ramp({ objective: 'mixTrain', from: 'model.safetensors' })).toBe(0)
-    expect(refusal({ ...minimal, pretrain: { rampEpochs: -1 } })).toContain('recipe.pretrain.rampEpochs')
+  it('start gently unless they say otherwise', () => {
+    const ramp = (pretrain: object) => {
+      const { naturalEpochs, rampEpochs, rampPower } = resolve({ ...minimal, pretrain }).pretrain
+      return [naturalEpochs, rampEpochs, rampPower]
+    }
+    expect(ramp({ objective: 'mixTrain', epochs: 60 })).toEqual([6, 24, 4])
+    expect(ramp({ objective: 'ibp', epochs: 60 })).toEqual([6, 24, 4])
+    expect(ramp({ objective: 'mixTrain', epochs: 60, rampEpochs: 0 })).toEqual([0, 0, 4])
+    expect(ramp({ objective: 'mixTrain', epochs: 60, naturalEpochs: 0.5, rampPower: 1 })).toEqual([
+      0.5, 24, 1,
+    ])
+    expect(ramp({ objective: 'mixTrain', from: 'model.safetensors' })).toEqual([0, 0, 4])
+    for (const key of ['naturalEpochs', 'rampEpochs', 'rampPower']) {
+      expect(refusal({ ...minimal, pretrain: { [key]: -1 } })).toContain(`recipe.pretrain.${key}`)
+    }
   })
 
   it('stay themselves when they are resolved again', () => {
@@ -335,7 +366,9 @@ describe('resolveNetwork', () => {
     resolveNetwork(parseRecipe({ ...minimal, network: value }), {
       shape: [3, 32, 32],
       classes: 10,
+      trainImages: 100,
       testImages: 10,
+      augment: 'none',
       normalize: CIFAR10_NORMALIZATION,
       ...changes,
     })

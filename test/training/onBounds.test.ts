@@ -54,6 +54,9 @@ const options = {
   seed: 5,
 } as const satisfies TrainOptions
 
+/** For what should be learned in a hundred steps. */
+const linear = { naturalEpochs: 0, rampEpochs: 4, rampPower: 1 }
+
 const verifier = { intersect: false, clip: true, memory: 2 ** 28, iterations: 0, epsilon } as const
 
 const boundOf = (objective: Objective): BoundMethod => {
@@ -88,7 +91,7 @@ beforeAll(async () => {
 
 describe.each(objectives)('training with %s', (_, objective) => {
   it('learns, and remembers the objective', async () => {
-    const { network, summary } = await trained(await tinyImages(200), objective, { epochs: 6 })
+    const { network, summary } = await trained(await tinyImages(200), objective, { epochs: 6, ...linear })
     expect(summary.loss).toBeGreaterThan(0)
     expect(summary.loss).toBeLessThan(Number.POSITIVE_INFINITY)
     expect(summary.accuracy).toBeGreaterThan(60)
@@ -118,7 +121,7 @@ describe.each(objectives)('training with %s', (_, objective) => {
       const { margins } = await addon().verify(handle, data.handle, request, null).promise
       return margins.filter((margin) => margin > 0).length
     }
-    const { network } = await trained(data, objective, { epochs: 10 })
+    const { network } = await trained(data, objective, { epochs: 10, ...linear })
     expect(await proved(network)).toBeGreaterThan(20 + (await proved(naturally)))
   })
 })
@@ -142,11 +145,35 @@ describe('training on bounds', () => {
     }
   })
 
+  it.each([mixTrain({ epsilon, k: 2, mix: 'convex' }), ibp({ epsilon }), crownIbp({ epsilon })])(
+    'by $kind starts naturally, and lets ε grow by its fourth power',
+    async (objective) => {
+      const network = await fresh()
+      const images = await tinyImages(64)
+      const requests = await requestsOf(() => train(network, images, { ...options, objective, epochs: 8 }))
+      const every = (key: 'epsilonFactors' | 'cleanWeights' | 'robustWeights') =>
+        requests.flatMap((request) => [...request[key]])
+      // One natural epoch, and five of the ramp, of four steps each.
+      const done = Array.from({ length: 32 }, (_, step) => Math.min(1, Math.max(0, (step - 4) / 20)))
+      every('epsilonFactors').forEach((factor, step) => {
+        expect(factor).toBeCloseTo(Number(done[step]) ** 4, 12)
+      })
+      expect(every('cleanWeights').slice(0, 4)).toEqual([1, 1, 1, 1])
+      expect(every('robustWeights').slice(0, 4)).toEqual([0, 0, 0, 0])
+      expect(
+        every('robustWeights')
+          .slice(5)
+          .every((weight) => weight > 0),
+      ).toBe(true)
+    },
+  )
+
   it('lets ε and the weight grow while pre-training, and fine-tunes at their end', async () => {
     const data = await tinyImages(64)
     const network = await fresh()
     const objective = mixTrain({ epsilon, k: 2, alpha: 1 })
-    const pretrain = await requestsOf(() => train(network, data, { ...options, objective, rampEpochs: 1 }))
+    const ramp = { naturalEpochs: 0, rampEpochs: 1, rampPower: 1 }
+    const pretrain = await requestsOf(() => train(network, data, { ...options, ...ramp, objective }))
     expect(pretrain.map(({ epsilonFactors }) => [...epsilonFactors])).toEqual([
       [0, 0.25, 0.5, 0.75],
       [1, 1, 1, 1],

@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest'
 import { parse } from '../../lib/base/schemas.js'
 import { adam, optimiserSchema, sgd } from '../../lib/training/optimiser.js'
 import {
-  afterRampFactor,
+  defaultSchedule,
   learningRateFactor,
-  rampFactor,
+  NO_RAMP,
+  type Ramp,
+  rampPlace,
   scheduleSchema,
   stepSchedule,
 } from '../../lib/training/schedules.js'
+
+const ones = (count: number): number[] => new Array(count).fill(1)
 
 describe('the learning rate', () => {
   it('falls tenfold after 50, 75 and 90 % of 100 epochs', () => {
@@ -31,6 +35,19 @@ describe('the learning rate', () => {
     expect(learningRateFactor({ kind: 'constant' }, 3, 5, 2, 7)).toBe(1)
   })
 
+  it('falls in trainings of ten epochs and more, where each stage lasts an epoch, and is constant in shorter ones', () => {
+    expect(defaultSchedule(100, NO_RAMP)).toEqual(stepSchedule)
+    expect(defaultSchedule(10, NO_RAMP)).toEqual(stepSchedule)
+    expect(defaultSchedule(9, NO_RAMP)).toEqual({ kind: 'constant' })
+  })
+
+  it('does not fall while ε grows', () => {
+    const ramp = (naturalEpochs: number, rampEpochs: number) => ({ ...NO_RAMP, naturalEpochs, rampEpochs })
+    for (const epochs of [13, 60, 70])
+      expect(defaultSchedule(epochs, ramp(0.1 * epochs, 0.4 * epochs))).toEqual(stepSchedule)
+    expect(defaultSchedule(20, ramp(3, 8))).toEqual({ kind: 'constant' })
+  })
+
   it('is read from recipes', () => {
     expect(parse(scheduleSchema, 'cosine', 'schedule')).toEqual({ kind: 'cosine' })
     expect(parse(scheduleSchema, 'steps', 'schedule')).toEqual(stepSchedule)
@@ -40,27 +57,52 @@ describe('the learning rate', () => {
 })
 
 describe('the ramp of epsilon', () => {
+  const linear = (rampEpochs: number) => ({ ...NO_RAMP, rampEpochs })
+  /** The places of four epochs of four steps. */
+  const places = (ramp: Ramp) =>
+    [0, 1, 2, 3].flatMap((epoch) => [0, 1, 2, 3].map((step) => rampPlace(ramp, epoch, 4, step, 4)))
+  const epsilons = (ramp: Ramp) => places(ramp).map(({ epsilon }) => epsilon)
+
   it('starts at 0, is linear per step, and ends at 1', () => {
-    const factors = Array.from({ length: 4 }, (_, epoch) =>
-      [0, 1, 2, 3].map((step) => rampFactor(2, epoch, step, 4)),
-    )
-    expect(factors.flat()).toEqual([0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, ...new Array(8).fill(1)])
+    expect(epsilons(linear(2))).toEqual([0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, ...ones(8)])
   })
 
   it('is full from the first step without a ramp', () => {
-    expect(rampFactor(0, 0, 0, 10)).toBe(1)
+    expect(epsilons(NO_RAMP)).toEqual(ones(16))
+    expect(places(NO_RAMP).some(({ natural }) => natural)).toBe(false)
+  })
+
+  it('waits for the natural epochs, and counts from their end', () => {
+    const waiting = places({ ...linear(2), naturalEpochs: 1 })
+    expect(waiting.map(({ natural }) => natural)).toEqual([
+      ...ones(4).map(() => true),
+      ...ones(12).map(() => false),
+    ])
+    expect(waiting.slice(4)).toEqual(
+      places(linear(2))
+        .slice(0, 12)
+        .map((place, step) => ({ ...place, afterRamp: step <= 8 ? 0 : (step - 8) / 4 })),
+    )
+  })
+
+  it('starts the gentler the higher its power, and ends at the same time', () => {
+    const [first, ...others] = [1, 2, 4].map((rampPower) => epsilons({ ...linear(2), rampPower }))
+    expect(others).toEqual([2, 4].map((power) => first?.map((factor) => factor ** power)))
   })
 })
 
 describe('the part of a phase after the ramp', () => {
+  const partAfter = (rampEpochs: number, epoch: number, epochs: number, step: number, steps: number) =>
+    rampPlace({ ...NO_RAMP, rampEpochs }, epoch, epochs, step, steps).afterRamp
+
   it('is 0 until the ramp ends, then grows evenly towards 1', () => {
-    const done = [0, 1, 2, 3].flatMap((epoch) => [0, 1].map((step) => afterRampFactor(2, epoch, 4, step, 2)))
+    const done = [0, 1, 2, 3].flatMap((epoch) => [0, 1].map((step) => partAfter(2, epoch, 4, step, 2)))
     expect(done).toEqual([0, 0, 0, 0, 0, 0.25, 0.5, 0.75])
   })
 
   it('never comes where the ramp is as long as the phase, or longer', () => {
-    expect(afterRampFactor(4, 3, 4, 9, 10)).toBe(0)
-    expect(afterRampFactor(9, 3, 4, 9, 10)).toBe(0)
+    expect(partAfter(4, 3, 4, 9, 10)).toBe(0)
+    expect(partAfter(9, 3, 4, 9, 10)).toBe(0)
   })
 })
 
