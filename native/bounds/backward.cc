@@ -75,7 +75,8 @@ int64_t terms_of_chains(const Graph& graph) {
   int64_t longest = 0;
   for (size_t index = 0; index < length.size(); ++index) {
     const Node& node = graph.nodes[index];
-    if (facts(node.operation).form == Form::kAffine && !std::holds_alternative<Flatten>(node.operation)) continue;
+    if (facts(node.operation).form == Form::kAffine && !std::holds_alternative<Flatten>(node.operation))
+      continue;
     length[index] = 1 + (node.inputs[0] == kImage ? 0 : length[node.inputs[0]]);
     longest = std::max(longest, length[index]);
   }
