@@ -134,7 +134,7 @@ export type { Score } from './pruning/scores.js'
 export type { Structure } from './pruning/structures.js'
 export { parseRecipe, type Recipe } from './recipes/recipe.js'
 export { readRecipeFile, setValue } from './recipes/recipeFile.js'
-export type { RunEvent } from './runs/metrics.js'
+export type { RunEvent } from './runs/events.js'
 export type { ResultRow, RunResult, VerifiedFigures } from './runs/result.js'
 export {
   type Candidates,

@@ -89,7 +89,7 @@ for (const structure of options.structures.split(',')) {
   }
   const planned = planSteps('geometric', last.sparsity, steps, settings.milestones)
   const stepOf = ({ sparsity }) =>
-    planned.findIndex((step) => step.milestone && step.sparsity === sparsity) + 1
+    planned.milestones.find((milestone) => milestone.sparsity === sparsity)?.step ?? 0
   const done = targets.findLastIndex(({ path }) => existsSync(path))
   for (const target of targets.slice(0, done + 1)) if (existsSync(target.path)) await show(structure, target)
   if (done + 1 === targets.length) continue

@@ -1,8 +1,9 @@
 /** Attacks: searches for images near the given ones that the network gets wrong. They measure empirical robust accuracy. */
 import { z } from 'zod'
 import type { NativeAttack } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
-import { formatPixels } from '../base/numbers.js'
+import { formatPixels, fractionBetween, show } from '../base/numbers.js'
 import { parse, table } from '../base/schemas.js'
 import type { AttackBase, AttackKind } from './kind.js'
 import { pgdKind } from './pgd.js'
@@ -35,13 +36,14 @@ export const attackSchema = z.preprocess(
  */
 export const parseAttack = (text: string, options: Partial<Attack> = {}): Attack => {
   const { kind, said } = read(text)
-  return made({ ...options, kind, ...said }, kind)
+  return made({ ...optionsOf(options, 'attack'), kind, ...said }, kind)
 }
 
 /** An attack by name within another ε than the default, and what goes with it: steps of ε/4. */
 export const attackWithin = (epsilon: number, name = 'pgd10'): Attack => {
   const { kind, said } = read(name)
-  return made({ kind, ...kinds[kind].within(epsilon), ...said }, kind)
+  const within = parse(fractionBetween(0, 1), epsilon, 'attackWithin')
+  return made({ kind, ...kinds[kind].within(within), ...said }, kind)
 }
 
 /** The attack with other options. @throws CoppiceError for options that it doesn't have, or outside their limits */
@@ -65,15 +67,15 @@ const made = (options: object, name: string): Attack => Object.freeze(parse(atta
 
 /** The kind that a short name begins with, the longest such, and what the rest of it says. */
 const read = (text: string): { kind: keyof typeof kinds; said: Partial<Attack> } => {
-  const name = text.trim().toLowerCase()
+  const name = typeof text === 'string' ? text.trim().toLowerCase() : ''
   const names = Object.keys(kinds) as (keyof typeof kinds)[]
   const [kind] = names.filter((known) => name.startsWith(known)).sort((a, b) => b.length - a.length)
   const said = kind && kinds[kind].parse(name.slice(kind.length))
   if (kind !== undefined && said !== undefined) return { kind, said }
   const hints = names.map((known) => kinds[known].hint)
-  throw invalid(`unknown attack "${text}"; write ${hints.join(', ')}`)
+  throw invalid(`unknown attack ${show(text)}; write ${hints.join(', ')}`)
 }
 
 /** The entry of a kind only ever meets attacks of its kind, which the type of the table cannot say. */
 const kindOf = (attack: Attack): AttackKind<AttackBase, z.ZodType> =>
-  kinds[attack.kind ?? DEFAULT] as unknown as AttackKind<AttackBase, z.ZodType>
+  kinds[optionsOf(attack, 'attack').kind ?? DEFAULT] as unknown as AttackKind<AttackBase, z.ZodType>

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { NativeAttack } from '../../bindings/native.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { AttackBase, AttackKind } from './kind.js'
@@ -37,14 +38,14 @@ export const attackShape = (start: Start) => ({
       error: 'must be greater than 0: an attack that stands still measures nothing',
     })
     .default(2 / 255),
-  steps: integer(1).default(10),
+  steps: integer(1, LIMITS.attackSteps).default(10),
   start: choice(['uniform', 'gaussian', 'none']).default(start),
 })
 
 const schema = strict({
   kind: z.literal('pgd'),
   ...attackShape('uniform'),
-  restarts: integer(1).default(1),
+  restarts: integer(1, LIMITS.restarts).default(1),
 }).transform(({ kind: _, ...attack }) => attack)
 
 const title = ({ steps, restarts = 1 }: { steps: number; restarts?: number }): string =>

@@ -65,14 +65,32 @@ export const formatSeconds = (seconds: number): string => {
 
 /** A value as it is named in an error: short, on one line. */
 export const show = (value: unknown): string => {
-  const text = typeof value === 'string' ? JSON.stringify(value) : describe(value)
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 61)) : describe(value)
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
+
+/** A shape or another list of numbers as it is named in an error: `[3, 32, 32]`, of a long one its beginning. */
+export const showShape = (shape: readonly number[]): string =>
+  shape.length <= SHOWN
+    ? `[${shape.join(', ')}]`
+    : `[${shape.slice(0, SHOWN).join(', ')}, … ${shape.length} in all]`
+
+/** Names as they are listed in an error: the first few, and how many more there are. */
+export const showNames = (names: readonly string[]): string => {
+  const first = names.slice(0, SHOWN).map((name) => show(name).slice(1, -1))
+  const more = names.length - SHOWN
+  return `${first.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** Numbers or names of a list that an error shows. */
+const SHOWN = 8
 
 const describe = (value: unknown): string => {
   if (typeof value === 'function') return 'a function'
   if (ArrayBuffer.isView(value)) return value.constructor.name
   if (typeof value !== 'object' || value === null) return String(value)
+  if (value instanceof Promise) return 'a promise (is an await missing?)'
+  if (Array.isArray(value) && value.length > SHOWN) return `a list of ${value.length}`
   try {
     return JSON.stringify(value) ?? 'an object'
   } catch {

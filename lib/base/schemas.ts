@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { invalid } from './errors.js'
+import { LIMITS } from './limits.js'
 import { didYouMean, fraction, show } from './numbers.js'
 
 /** An object of exactly these keys; an unknown one is an error that suggests the nearest. */
@@ -63,23 +64,48 @@ export const table = <Kinds extends Readonly<Record<string, { schema: z.core.$Zo
 export const shorthand = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess((value) => (typeof value === 'string' ? { kind: value } : value), schema)
 
-/** An integer of at least `low`. */
-export const integer = (low: number) =>
-  z.int({ error: (issue) => `expected a whole number, received ${show(issue.input)}` }).min(low, {
-    error: (issue) => `must be at least ${low}, received ${show(issue.input)}`,
+/** A whole number from `low` to `high`; nobody can forget the limit. */
+export const integer = (low: number, high: number) =>
+  z
+    .int({ error: (issue) => `expected a whole number, received ${show(issue.input)}` })
+    .min(low, { error: (issue) => `must be at least ${low}, received ${show(issue.input)}` })
+    .max(high, { error: (issue) => `must be at most ${high}, received ${show(issue.input)}` })
+
+/** A number greater than 0 and at most `high`, also written as a fraction. */
+export const positiveUpTo = (high: number) =>
+  fraction.refine((value) => value > 0 && value <= high, {
+    error: (issue) => `must be greater than 0 and at most ${high}, received ${show(issue.input)}`,
   })
 
-/** The largest that the native engine takes. */
-const LIMITS = { learningRate: 1e6, batchSize: 2 ** 24 }
+export const learningRateSchema = positiveUpTo(LIMITS.learningRate)
 
-export const learningRateSchema = fraction.refine((rate) => rate > 0 && rate <= LIMITS.learningRate, {
-  error: (issue) =>
-    `must be greater than 0 and at most ${LIMITS.learningRate}, received ${show(issue.input)}`,
-})
+export const batchSizeSchema = integer(1, LIMITS.batchSize)
 
-export const batchSizeSchema = integer(1).max(LIMITS.batchSize, {
-  error: (issue) => `must be at most ${LIMITS.batchSize}, received ${show(issue.input)}`,
-})
+export const seedSchema = integer(0, LIMITS.seed)
+
+/** A list of at most so many values; a longer one is refused before its values are looked at. */
+export const listOf = <Schema extends z.ZodType>(
+  schema: Schema,
+  message: string,
+  most: number = LIMITS.list,
+) =>
+  z.preprocess(
+    (value, context) => {
+      if (!Array.isArray(value) || value.length <= most) return value
+      context.addIssue({
+        code: 'custom',
+        message: `has ${value.length} entries; at most ${most} are allowed`,
+      })
+      return z.NEVER
+    },
+    z.array(schema, message),
+  )
+
+/** Text of at most so many characters. */
+export const textUpTo = (most: number, what: string) =>
+  z.string({ error: (issue) => `expected ${what}, received ${show(issue.input)}` }).max(most, {
+    error: (issue) => `has ${String(issue.input).length} characters; at most ${most} are allowed`,
+  })
 
 /** Parses `value`, or throws a `CoppiceError` whose message starts with `what` and names the place in it. */
 export const parse = <Schema extends z.ZodType>(
@@ -87,7 +113,7 @@ export const parse = <Schema extends z.ZodType>(
   value: unknown,
   what: string,
 ): z.output<Schema> => {
-  const result = schema.safeParse(value)
+  const result = settled(schema, value, what)
   if (result.success) return result.data
   const { issues } = result.error
   // A mistyped key is also a missing one; the typo is what to tell.
@@ -98,9 +124,19 @@ export const parse = <Schema extends z.ZodType>(
   throw invalid(`${what}${place}: ${first.message}${more}`, result.error)
 }
 
+/** A promise somewhere in a value cannot be waited for here. */
+const settled = <Schema extends z.ZodType>(schema: Schema, value: unknown, what: string) => {
+  try {
+    return schema.safeParse(value)
+  } catch (error) {
+    if (!(error instanceof z.core.$ZodAsyncError)) throw error
+    throw invalid(`${what}: received a promise (is an await missing?)`, error)
+  }
+}
+
 const unknownKey = (keys: readonly string[], known: readonly string[]): string => {
   const [key = ''] = keys
-  return `unknown key "${key}"${didYouMean(key, known) || `; known are ${known.join(', ')}`}`
+  return `unknown key ${show(key)}${didYouMean(key, known) || `; known are ${known.join(', ')}`}`
 }
 
 const unknownChoice = (value: unknown, names: readonly string[]): string => {

@@ -1,5 +1,7 @@
 /** Proportions with an honest interval: Wilson's score interval (E. B. Wilson, 1927), which holds near 0 and 100 %. */
+
 import { invalid } from './errors.js'
+import { show } from './numbers.js'
 
 /** An accuracy in percent of `n` images, with its 95 % interval. */
 export interface Proportion {
@@ -18,7 +20,8 @@ const Z = 1.959963984540054
 /** 95 % Wilson interval of `successes` out of `n`, in percent. */
 export const wilson = (successes: number, n: number): [low: number, high: number] => {
   const counts = [successes, n].every(Number.isInteger) && 0 <= successes && successes <= n && n > 0
-  if (!counts) throw invalid(`wilson: needs 0 <= successes <= n and n > 0, received ${successes} of ${n}`)
+  if (!counts)
+    throw invalid(`wilson: needs 0 <= successes <= n and n > 0, received ${show(successes)} of ${show(n)}`)
   const p = successes / n
   const center = p + (Z * Z) / (2 * n)
   const margin = Z * Math.sqrt((p * (1 - p)) / n + (Z * Z) / (4 * n * n))

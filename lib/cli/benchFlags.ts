@@ -1,6 +1,7 @@
 /** Flags of `coppice bench`. */
 
 import { InvalidArgumentError } from 'commander'
+import { LIMITS } from '../base/limits.js'
 import { didYouMean } from '../base/numbers.js'
 import { type Dtype, dtypes } from '../sparse/options.js'
 
@@ -18,9 +19,10 @@ export const dtypesFlag = (text: string): Dtype[] => text.split(',').map((word) 
 export const batchesFlag = (text: string): number[] =>
   text.split(',').map((word) => {
     const value = Number(word)
-    if (word.trim() !== '' && Number.isInteger(value) && value >= 1) return value
+    if (word.trim() !== '' && Number.isInteger(value) && value >= 1 && value <= LIMITS.engineBatch)
+      return value
     throw new InvalidArgumentError(
-      'Expected whole numbers of at least 1, divided by commas, such as 1,16,64.',
+      `Expected whole numbers from 1 to ${LIMITS.engineBatch}, divided by commas, such as 1,16,64.`,
     )
   })
 

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { didYouMean } from '../base/numbers.js'
 import { readModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
@@ -39,10 +40,10 @@ export const benchPredictCommand = (): Command =>
     .option('--sparsity <list>', 'fractions to prune', sparsitiesFlag, [0.8, 0.9, 0.95])
     .option('--batches <list>', 'batch sizes', batchesFlag, [64])
     .option('--dtype <type>', 'fp32, bf16, fp16: the least precise arithmetic allowed', dtypeFlag, 'fp32')
-    .option('--threads <n>', 'CPU threads (default: all)', integerFlag(1))
+    .option('--threads <n>', 'CPU threads (default: all)', integerFlag(1, LIMITS.threads))
     .option('--residual <rule>', 'for filter: inner (default) or grouped', residualFlag)
     .option('--scale <factor>', 'factor on every hidden width, for networks by name', numberFlag)
-    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2))
+    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2, LIMITS.size))
     .option('--layers', 'a table of every layer')
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: Flags) => {

@@ -8,11 +8,13 @@ import { Command } from 'commander'
 import { addon, binding } from '../../bindings/load.js'
 import { type Attack, parseAttack, pgd } from '../attacks/attack.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { version } from '../base/version.js'
 import type { Dataset } from '../data/dataset.js'
 import { imagesArgument, testImages } from '../data/named.js'
 import { type AccuracyRow, measureAccuracy } from '../evaluation/engineAccuracy.js'
-import { fileError, fileHash, makeFolder } from '../files/files.js'
+import { fileError, makeFolder } from '../files/files.js'
+import { fileHash } from '../files/hash.js'
 import { readJson, writeJson } from '../files/json.js'
 import { type BenchReport, benchText } from '../report/benchText.js'
 import { chartSvg } from '../report/chart.js'
@@ -53,13 +55,13 @@ export const benchSparseCommand = (): Command =>
     .argument('<model...>', 'model files, or runs (all models they kept but the dense one)')
     .option('--batches <list>', 'batch sizes', batchesFlag, BATCHES)
     .option('--dtype <list>', 'fp32, bf16, fp16: the least precise arithmetic allowed', dtypesFlag, ['fp32'])
-    .option('--threads <n>', 'CPU threads (default: all)', integerFlag(1))
-    .option('--trials <n>', 'processes a side', integerFlag(1), 3)
+    .option('--threads <n>', 'CPU threads (default: all)', integerFlag(1, LIMITS.threads))
+    .option('--trials <n>', 'processes a side', integerFlag(1, LIMITS.list), 3)
     .option('--seconds <s>', 'about how long a trial runs, warm and again flushed', numberFlag, 0.5)
     .option('--dense <model>', 'the dense network that compacted models came from')
     .option('--layers', 'a table of every layer, with the fraction of the measured peak')
     .option('--data <set>', `measure accuracy too: ${imagesArgument}`)
-    .option('--images <n>', 'of --data, the first n test images', integerFlag(1), 1000)
+    .option('--images <n>', 'of --data, the first n test images', integerFlag(1, LIMITS.images), 1000)
     .option('--attack <name>', 'of --data, the attack on the fp32 network (default: pgd10)')
     .option(
       '-o, --output <dir>',

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { CoppiceError } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { parse } from '../base/schemas.js'
 import { listed } from '../base/words.js'
 import { fingerprint, firstImages, type LabelledImages } from '../data/images.js'
@@ -82,8 +83,8 @@ const exportCommand = (): Command =>
     .description('write a data set as train.npz and test.npz, for other tools')
     .argument('<set>', listed(dataArguments))
     .requiredOption('-o, --output <dir>', 'folder to write to')
-    .option('--train <n>', 'only the first n training images', integerFlag(1))
-    .option('--test <n>', 'only the first n test images', integerFlag(1))
+    .option('--train <n>', 'only the first n training images', integerFlag(1, LIMITS.images))
+    .option('--test <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
     .option('--json', 'print JSON')
     .action(async (name: string, { output, train, test, json }: ExportFlags) => {
       const named = { ...namedData(name), ...(train && { train }), ...(test && { test }) }

@@ -1,7 +1,9 @@
 /** `coppice describe NETWORK|MODEL`: parameters and multiply-accumulates, node by node. */
+
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { CoppiceError } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { fileLayout, readModel } from '../models/modelFile.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
@@ -36,7 +38,7 @@ export const describeCommand = (): Command =>
     .description('parameters and multiply-accumulates (MACs) of a network, node by node')
     .argument('<network|model>', 'name of a network, model file, or JSON file with a spec')
     .option('--scale <factor>', 'factor on every hidden width, for networks by name', numberFlag)
-    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2))
+    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2, LIMITS.size))
     .option('--json', 'print JSON')
     .action(async (argument: string, { json, ...options }: Flags) => {
       const described = await describeArgument(argument, options)

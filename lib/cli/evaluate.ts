@@ -1,10 +1,12 @@
 /** `coppice evaluate RUN|MODEL`: benign accuracy and ERA of a model, or of every model that a run kept. */
+
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
 import { type Attack, changedAttack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { imagesArgument } from '../data/named.js'
@@ -49,14 +51,14 @@ export const evaluateCommand = (): Command =>
     .option('--verifier <name>', 'measure VRA too: symbolic, crown … (see coppice verify)', verifierFlag)
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
     .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)
-    .option('--images <n>', 'only the first n test images', integerFlag(1))
+    .option('--images <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
     .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
-    .option('--threads <n>', 'CPU threads', integerFlag(1))
+    .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
     .option('--precision <type>', 'fp32 (default) or bf16')
-    .option('--batch-size <n>', 'images at once (default: 250)', integerFlag(1))
-    .option('--seed <n>', "key of the attack's random starts (default: 0)", integerFlag(0))
+    .option('--batch-size <n>', 'images at once (default: 250)', integerFlag(1, LIMITS.batchSize))
+    .option('--seed <n>', "key of the attack's random starts (default: 0)", integerFlag(0, LIMITS.seed))
     .option('--outcomes <file>', "write every image's outcome to a JSON file")
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: Flags) => {

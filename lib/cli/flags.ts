@@ -5,13 +5,18 @@ import { didYouMean, parseBytes, parseFraction } from '../base/numbers.js'
 import { namedData } from '../data/sets.js'
 import { type Verifier, verifier, verifierNames } from '../verification/index.js'
 
-/** Reads a whole number of at least `low`. */
+/** Reads a whole number from `low` to `high`. */
 export const integerFlag =
-  (low: number) =>
+  (low: number, high: number) =>
   (text: string): number => {
     const value = Number(text)
-    if (text.trim() !== '' && Number.isInteger(value) && value >= low) return value
-    throw new InvalidArgumentError(`Expected a whole number of at least ${low}.`)
+    const whole = text.trim() !== '' && Number.isInteger(value)
+    if (whole && value >= low && value <= high) return value
+    throw new InvalidArgumentError(
+      whole && value > high
+        ? `Expected a whole number of at most ${high}.`
+        : `Expected a whole number of at least ${low}.`,
+    )
   }
 
 /** Reads a number between 0 and 1, also as a fraction such as 8/255. */

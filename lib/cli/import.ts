@@ -1,8 +1,10 @@
 /** `coppice import FILE -o MODEL`: a model from a PyTorch state dict, without Python. */
+
 import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { ParameterType } from '../../bindings/native.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { readTorchModel, type TorchModel } from '../formats/torch/import.js'
 import { printable } from '../formats/torch/match.js'
 import { fileLayout, writeModel } from '../models/modelFile.js'
@@ -32,7 +34,7 @@ export const importCommand = (): Command =>
     .option('--spec <file>', "JSON file with the network's spec")
     .option('--network <name>', 'a network by name, instead of --spec')
     .option('--scale <factor>', 'factor on every hidden width, for networks by name', numberFlag)
-    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2))
+    .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2, LIMITS.size))
     .option(
       '--no-normalize',
       'for networks by name: no normalisation with the mean and deviation of CIFAR-10',

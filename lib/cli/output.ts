@@ -54,6 +54,9 @@ export async function interruptible<T>(
   }
 }
 
+/** Whatever a file or a name brought into a message, the terminal gets one line of plain characters. */
+const onOneLine = (message: string): string => message.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+
 /** Tells an error in one line and gives the exit code for it. */
 export const reportError = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
@@ -62,7 +65,9 @@ export const reportError = (error: unknown): number => {
     return EXIT.interrupted
   }
   const message = error instanceof Error ? error.message : String(error)
-  note(`coppice: ${message}`)
+  // A missing addon is explained over several lines, all other errors on one.
+  const explained = error instanceof CoppiceError && error.code === 'ERR_ADDON'
+  note(`coppice: ${explained ? message : onOneLine(message)}`)
   if (process.env.COPPICE_DEBUG === '1') console.error(error)
   else if (!(error instanceof CoppiceError)) note('this is a defect of Coppice; COPPICE_DEBUG=1 shows where')
   return error instanceof CoppiceError && error.code === 'ERR_INVALID_ARGUMENT' ? EXIT.usage : EXIT.failed

@@ -1,7 +1,9 @@
 /** `coppice resume DIR`: goes on with an interrupted run. */
+
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { Device } from '../../bindings/native.js'
+import { LIMITS } from '../base/limits.js'
 import { resumeRun } from '../compression/pipeline.js'
 import { resultTable } from '../report/tables.js'
 import { resultPath } from '../runs/run.js'
@@ -21,13 +23,18 @@ export const resumeCommand = (): Command =>
     .description('go on with an interrupted run, bit for bit')
     .argument('<dir>', 'run directory')
     .option('--device <device>', 'another device than before', deviceFlag)
-    .option('--threads <n>', 'another number of CPU threads than before', integerFlag(1))
-    .option('--checkpoint-seconds <n>', 'time between checkpoints (default: 60)', integerFlag(0))
+    .option('--threads <n>', 'another number of CPU threads than before', integerFlag(1, LIMITS.threads))
+    .option(
+      '--checkpoint-seconds <n>',
+      'time between checkpoints (default: 60)',
+      integerFlag(0, LIMITS.seconds),
+    )
     .option('--json', 'print the result as JSON')
     .action(async (path: string, { device, threads, checkpointSeconds, json }: Flags) => {
-      if (existsSync(resultPath(path))) note(`${path} is finished already`)
+      const finished = existsSync(resultPath(path))
       const result = await watched(path, checkpointSeconds, (hooks) =>
         resumeRun(path, { ...hooks, device, threads }),
       )
+      if (finished) note(`${path} is finished already`)
       printResult(json, result, () => resultTable(result))
     })

@@ -1,7 +1,9 @@
 /** `coppice run RECIPE`: carries out a recipe in a new run directory. */
+
 import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
+import { LIMITS } from '../base/limits.js'
 import { listed } from '../base/words.js'
 import { runRecipe } from '../compression/pipeline.js'
 import type { RunHooks } from '../compression/session.js'
@@ -43,10 +45,14 @@ export const runCommand = (): Command =>
     .addHelpText('after', `\nStructures of pruning: ${structureNames.join(', ')}.`)
     .option('--data <set>', listed(dataArguments))
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag)
-    .option('--threads <n>', 'CPU threads', integerFlag(1))
-    .option('--seed <n>', 'key of all randomness', integerFlag(0))
+    .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
+    .option('--seed <n>', 'key of all randomness', integerFlag(0, LIMITS.seed))
     .option('--finetune <what>', 'matched, natural, none, or several divided by commas')
-    .option('--checkpoint-seconds <n>', 'time between checkpoints (default: 60)', integerFlag(0))
+    .option(
+      '--checkpoint-seconds <n>',
+      'time between checkpoints (default: 60)',
+      integerFlag(0, LIMITS.seconds),
+    )
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)

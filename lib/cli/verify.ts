@@ -1,4 +1,5 @@
 /** `coppice verify RUN|MODEL`: verified robust accuracy (VRA), image by image; an interrupted one goes on. */
+
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Command } from 'commander'
@@ -6,17 +7,17 @@ import { addon } from '../../bindings/load.js'
 import type { Device } from '../../bindings/native.js'
 import { type Attack, attackName, attackWithin, parseAttack } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
 import { listed } from '../base/words.js'
 import type { Dataset } from '../data/index.js'
 import { imagesArgument } from '../data/named.js'
-import { readJson } from '../files/json.js'
 import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
 import { epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
-import type { OutcomeFile } from '../runs/result.js'
+import { readOutcomes } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { VerificationFile } from '../runs/verificationFile.js'
 import {
@@ -66,26 +67,26 @@ export const verifyCommand = (): Command =>
       `${listed(verifierNames.map((name) => (name === PAPERS_METHOD ? `${name} (default)` : name)))}: from cheap to dear, with attacks`,
       verifierFlag,
     )
-    .option('--images <n>', 'only the first n test images', integerFlag(1))
+    .option('--images <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
     .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
     .option('--memory <size>', 'memory that bounds may take (default: 512MiB)', bytesFlag)
     .option(
       '--iterations <n>',
       `gradient steps of ${listed(optimisedMethods)} for each image (default: 20)`,
-      integerFlag(1),
+      integerFlag(1, LIMITS.iterations),
     )
     .option('--unclipped', 'do not clip the box to [0,1], as in some published figures')
     .option('--intersect', 'keep the tighter of the bounds and interval bounds at every node')
     .option('--attack <name>', 'attack every right image too, such as pgd50x10; of a cascade its last attack')
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
-    .option('--threads <n>', 'CPU threads', integerFlag(1))
+    .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
     .option(
       '--batch-size <n>',
       'images at once (default: 8 to 256, by the verifier; on a GPU more)',
-      integerFlag(1),
+      integerFlag(1, LIMITS.batchSize),
     )
-    .option('--seed <n>', "key of the attack's random starts", integerFlag(0), 0)
+    .option('--seed <n>', "key of the attack's random starts", integerFlag(0, LIMITS.seed), 0)
     .option('-o, --output <file>', 'where the verdicts go, one line an image (default: beside the model)')
     .option('--json', 'print JSON')
     .addHelpText('after', `\nBounds:\n${methodLines.join('\n')}`)
@@ -227,7 +228,7 @@ const measuredByRun = async (path: string, name: string, dataset: Dataset) => {
   const { data } = await readRunEnvironment(run)
   const { evaluate } = await readRunRecipe(run)
   if (data.test !== dataset.fingerprint || evaluate.precision === 'bf16') return undefined
-  const outcomes = (await readJson(outcomesPath(run, name))) as OutcomeFile
+  const outcomes = await readOutcomes(outcomesPath(run, name))
   return measuredBy(outcomes, outcomes.attack)
 }
 

@@ -3,14 +3,16 @@
  * One objective serves all of it, the one the network was trained with unless another is named.
  */
 
+import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { parse, strict } from '../base/schemas.js'
 import { type OnWarning, warn } from '../base/warnings.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { describeObjective, type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
@@ -30,11 +32,12 @@ import {
   type TrainHooks,
   type TrainingPlan,
   type TrainProgress,
+  trainCursorSchema,
 } from '../training/plan.js'
 import { NO_RAMP } from '../training/schedules.js'
-import { resolveSettings, settingsShape } from '../training/settings.js'
+import { requirePrecision, resolveSettings, settingsShape } from '../training/settings.js'
 import type { TrainingSettings } from '../training/train.js'
-import { type PlannedStep, planSteps } from './plan.js'
+import { planSteps } from './plan.js'
 
 export interface CompressOptions extends TrainingSettings {
   /**
@@ -119,24 +122,55 @@ export interface CompressCursor {
   pruned?: Pick<CompressStep, 'sparsity' | 'filters'>
 }
 
+/** A step as a file tells it. */
+export const stepSchema: z.ZodType<CompressStep> = z.looseObject({
+  step: z.int(),
+  steps: z.int(),
+  sparsity: z.number(),
+  target: z.number(),
+  filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+  milestone: z.boolean(),
+  objective: z.exactOptional(objectiveSchema),
+  matched: z.exactOptional(z.boolean()),
+  loss: z.exactOptional(z.number()),
+  accuracy: z.exactOptional(z.number()),
+})
+
+/** A cursor as a checkpoint holds it. */
+export const compressCursorSchema: z.ZodType<CompressCursor> = z.looseObject({
+  step: z.int().min(1),
+  phase: z.enum(['prune', 'scores', 'fineTune']),
+  train: trainCursorSchema,
+  pruned: z.exactOptional(
+    z.object({
+      sparsity: z.number(),
+      filters: z.exactOptional(z.object({ total: z.int(), pruned: z.int() })),
+    }),
+  ),
+})
+
 const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSchema.optional() })
 
 /**
  * Prunes a network in place, in steps with fine-tuning after each; yields after every step. Momentum starts from zero
- * at each step, and what is pruned stays zero.
+ * at each step, and what is pruned stays zero. From the first step to the end, to `break` or to an error the network
+ * belongs to it: between two steps it can be read, evaluated and saved, but nobody else writes it.
  *
- * @throws CoppiceError for wrong options, for a target that cannot be met, and `ERR_DIVERGED` as `train` does
+ * @throws CoppiceError for wrong options, for a target that cannot be met, `ERR_BUSY` and `ERR_DIVERGED` as `train` does
  */
 export async function* compress(
   network: Network,
   dataset: Dataset,
   options: CompressOptions,
 ): AsyncGenerator<CompressStep, void, undefined> {
-  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'compress')
+  requireDataset(dataset, 'compress')
+  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'compress')
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
-  const trainedWith = network.history.objective
+  using own = network.claim('compress')
+  const trainedWith = own.history.objective
   const objective = settings.objective ?? trainedWith
   const needs = scoreNeeds(settings.score)
   if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
@@ -146,6 +180,7 @@ export async function* compress(
     tellMismatch(trainedWith, objective, onWarning)
   }
   const shared = resolveSettings(network, dataset, settings, defaultOptimiser(network.spec))
+  requirePrecision(shared.precision, network.type, 'compress')
   const plan = planSteps(schedule, sparsity, steps, milestones)
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
   let scores = start?.scores
@@ -168,17 +203,17 @@ export async function* compress(
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
     const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
-    const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
+    const result = await trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
   }
 
   for (; cursor.step <= steps; cursor = { step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }) {
-    const { sparsity: target, milestone } = plan[cursor.step - 1] as PlannedStep
+    const { sparsity: target, milestone } = plan.at(cursor.step)
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {
-        if (cursor.phase === 'prune') await settle(() => network.handle.resetMoments(), signal)
+        if (cursor.phase === 'prune') await settle(() => own.handle.resetMoments(), signal)
         await trainPhase('scores', {
           objective,
           epochs: settings.scoreEpochs,
@@ -190,15 +225,15 @@ export async function* compress(
       }
       const gradients =
         needs === 'gradients' && objective !== undefined
-          ? (await meanGradients(network, dataset, objective, shared, signal)).gradients
+          ? (await meanGradients(own, dataset, objective, shared, signal)).gradients
           : undefined
-      const pruned = await prune(network, settings, target, { learnedScores: scores, gradients })
+      const pruned = await prune(own, settings, target, { learnedScores: scores, gradients })
       scores = undefined
       cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
     }
     let last: TrainCursor['last'] = null
     if (objective !== undefined && epochsPerStep > 0) {
-      network.history = { ...network.history, fineTunedWith: objective }
+      own.history = { ...own.history, fineTunedWith: objective }
       const done = await trainPhase('fineTune', {
         objective,
         epochs: epochsPerStep,

@@ -1,19 +1,21 @@
 /** The evaluation of one network of a run: benign accuracy, ERA, and VRA where the recipe or the objective wants it. */
 import { existsSync } from 'node:fs'
+import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Device } from '../../bindings/native.js'
 import type { Dataset } from '../data/index.js'
 import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
-import { readJson, writeJson } from '../files/json.js'
+import { writeJson } from '../files/json.js'
 import { readModel } from '../models/modelFile.js'
 import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { remainingMacs, sparsity } from '../pruning/sparsity.js'
-import { type OutcomeFile, outcomeFile, type ResultRow, type VerifiedFigures } from '../runs/result.js'
+import { valueIn } from '../runs/parseFile.js'
+import { outcomeFile, type ResultRow, readOutcomes, type VerifiedFigures } from '../runs/result.js'
 import { PAPERS_METHOD, verificationWork } from '../verification/index.js'
 import type { Verification } from '../verification/summary.js'
 import { consistent, verify } from '../verification/verify.js'
-import type { CompressStep } from './compress.js'
+import { type CompressStep, stepSchema } from './compress.js'
 import type { Session } from './session.js'
 import { evaluationWork, verifyWork } from './work.js'
 
@@ -22,6 +24,11 @@ export interface Notes {
   branch: string
   step: CompressStep | null
 }
+
+const notesSchema: z.ZodType<Notes> = z.looseObject({
+  branch: z.string(),
+  step: stepSchema.nullable(),
+})
 
 /** A network that is at hand, and how it came about. */
 export interface Held {
@@ -42,7 +49,7 @@ export async function evaluationStage(
   const path = run.outcomes(name)
   let row: ResultRow
   if (existsSync(path)) {
-    row = ((await readJson(path)) as OutcomeFile).row
+    row = (await readOutcomes(path)).row
   } else {
     const { network: subject, notes } = held ?? (await load(run.checkpoint(name), recipe.device))
     try {
@@ -110,7 +117,8 @@ async function verifyStage(
 
 const load = async (path: string, device: Device): Promise<Held> => {
   const { notes, ...model } = await readModel(path)
-  return { network: await Network.from(model, { device }), notes: notes as Notes }
+  const read = valueIn(path, notesSchema, notes)
+  return { network: await Network.from(model, { device }), notes: read }
 }
 
 const describeRow = async (

@@ -3,19 +3,22 @@
  * A rolling checkpoint holds all there is to know about where the run stands, so that it goes on from there with the
  * same bits.
  */
+
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import type { Device } from '../../bindings/native.js'
+import { pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
-import { readJson, writeJson } from '../files/json.js'
+import { writeJson } from '../files/json.js'
+import { readModel } from '../models/modelFile.js'
 import { describeNetwork } from '../networks/describe.js'
-import type { Recipe } from '../recipes/recipe.js'
+import { parseRecipe, type Recipe } from '../recipes/recipe.js'
 import { branchesOf } from '../recipes/resolve.js'
 import { describeEnvironment, environmentChanges } from '../runs/environment.js'
-import type { ResultRow, RunResult } from '../runs/result.js'
+import { type ResultRow, type RunResult, readResult } from '../runs/result.js'
 import { Run, type RunEnvironment, readRunRecipe, requireFree } from '../runs/run.js'
 import { type Prepared, prepare } from './prepare.js'
-import { type RunHooks, Session } from './session.js'
+import { type RunHooks, requireHooks, Session } from './session.js'
 import { branchStage, pretrainStage, tellMismatches } from './stages.js'
 
 /**
@@ -25,8 +28,9 @@ import { branchStage, pretrainStage, tellMismatches } from './stages.js'
  * divergence and a full disk later, after which the run resumes from its last checkpoint; the signal's reason
  */
 export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = {}): Promise<RunResult> {
-  await requireFree(path)
-  const prepared = await prepare(recipe)
+  requireHooks(hooks, 'runRecipe')
+  await requireFree(pathOf(path, 'runRecipe'))
+  const prepared = await prepare(parseRecipe(recipe))
   try {
     hooks.signal?.throwIfAborted()
     const environment = await environmentOf(prepared)
@@ -45,9 +49,10 @@ export interface ResumeOptions extends RunHooks {
 
 /** Goes on with an interrupted run; a finished one just gives its result. */
 export async function resumeRun(path: string, options: ResumeOptions = {}): Promise<RunResult> {
-  const run = await Run.open(path)
+  requireHooks(options, 'resumeRun')
+  const run = await Run.open(pathOf(path, 'resumeRun'))
   return closing(run, async () => {
-    if (existsSync(run.result)) return (await readJson(run.result)) as RunResult
+    if (existsSync(run.result)) return await finished(run)
     const recipe = await readRunRecipe(path)
     const before = await run.readEnvironment()
     const { device = recipe.device, threads = recipe.threads ?? before.threads } = options
@@ -65,6 +70,23 @@ export async function resumeRun(path: string, options: ResumeOptions = {}): Prom
       prepared.dispose()
     }
   })
+}
+
+/** The result of a run that was finished before; its figures stand on files that must still be there. */
+const finished = async (run: Run): Promise<RunResult> => {
+  const result = await readResult(run.result)
+  const files = result.rows.flatMap(({ name }) => [run.checkpoint(name), run.outcomes(name)])
+  const gone = files.filter((file) => !existsSync(file))
+  if (gone.length === 0) {
+    // Their checksums are held against what is there.
+    for (const { name } of result.rows) await readModel(run.checkpoint(name))
+    return result
+  }
+  throw new CoppiceError(
+    'ERR_FILE',
+    `${run.path} was finished, but ${gone.length} of its ${files.length} files are gone, ${gone[0]} first; its figures ` +
+      `are in ${run.result}; to compute the files again, start a new run of its recipe.json`,
+  )
 }
 
 async function execute(session: Session): Promise<RunResult> {

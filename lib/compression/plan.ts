@@ -8,8 +8,17 @@ export interface PlannedStep {
   milestone: boolean
 }
 
+/** Steps are computed as they are asked for, so that a plan takes no more memory for many of them. */
+export interface PrunePlan {
+  /** What step 1 … `steps` aims at. */
+  at(step: number): PlannedStep
+  /** The steps that are milestones, in order, and their sparsities; the target is the last. */
+  milestones: readonly { step: number; sparsity: number }[]
+}
+
 /**
- * Steps 1 … `steps` up to `target`. For each milestone, the step whose sparsity is nearest takes the milestone's.
+ * Steps 1 … `steps` up to `target`. For each milestone, the step whose sparsity is nearest takes the milestone's; steps
+ * next to it do not overtake it.
  *
  * @throws CoppiceError for milestones that lie beyond the target, or more of them than steps
  */
@@ -18,11 +27,9 @@ export const planSteps = (
   target: number,
   steps: number,
   milestones: readonly number[] = [],
-): PlannedStep[] => {
-  const planned = Array.from({ length: steps }, (_, index) => ({
-    sparsity: sparsityAt(schedule, target, index + 1, steps),
-    milestone: index === steps - 1,
-  }))
+): PrunePlan => {
+  const scheduled = (step: number) => sparsityAt(schedule, target, step, steps)
+  const end = { step: steps, sparsity: scheduled(steps) }
   const wanted = [...new Set(milestones)].sort((a, b) => a - b)
   const beyond = wanted.find((milestone) => !(milestone > 0 && milestone <= target))
   if (beyond !== undefined) {
@@ -35,34 +42,46 @@ export const planSteps = (
   if (before.length > 0 && schedule === 'oneShot') {
     throw invalid('milestones: the schedule oneShot has none before its target; choose another schedule')
   }
-  let first = 0
-  before.forEach((milestone, index) => {
-    const last = steps - 1 - (before.length - index)
-    const place = nearestStep(planned, milestone, first, last)
-    planned[place] = { sparsity: milestone, milestone: true }
-    first = place + 1
+  let first = 1
+  const placed = before.map((sparsity, index) => {
+    const step = nearestStep(scheduled, sparsity, first, steps - (before.length - index))
+    first = step + 1
+    return { step, sparsity }
   })
-  return monotone(planned)
+  const all = [...placed, end]
+  return {
+    milestones: all,
+    at: (step) => {
+      const next = all.find((milestone) => milestone.step >= step) ?? end
+      if (next.step === step) return { sparsity: next.sparsity, milestone: true }
+      const last = all.findLast((milestone) => milestone.step < step)
+      const sparsity = Math.max(last?.sparsity ?? 0, Math.min(scheduled(step), next.sparsity))
+      return { sparsity, milestone: false }
+    },
+  }
 }
 
-const nearestStep = (planned: readonly PlannedStep[], to: number, first: number, last: number): number => {
-  const distance = (index: number) => Math.abs((planned[index]?.sparsity ?? 0) - to)
-  let best = first
-  for (let index = first; index <= last; index++) if (distance(index) < distance(best)) best = index
-  return best
+/** The step from `first` to `last` whose sparsity is nearest, of equals the first. Sparsity never falls from step to step. */
+const nearestStep = (
+  scheduled: (step: number) => number,
+  to: number,
+  first: number,
+  last: number,
+): number => {
+  const above = firstWhere((step) => scheduled(step) >= to, first, last)
+  if (above === first) return first
+  const below = scheduled(above - 1)
+  if (above <= last && scheduled(above) - to < to - below) return above
+  return firstWhere((step) => scheduled(step) >= below, first, last)
 }
 
-/** Steps next to a milestone must not overtake it. */
-const monotone = (planned: readonly PlannedStep[]): PlannedStep[] => {
-  let limit = 1
-  const capped = planned.toReversed().map((step) => {
-    const sparsity = Math.min(step.sparsity, limit)
-    if (step.milestone) limit = step.sparsity
-    return { ...step, sparsity }
-  })
-  let floor = 0
-  return capped.toReversed().map((step) => {
-    floor = Math.max(floor, step.sparsity)
-    return { ...step, sparsity: floor }
-  })
+/** The first step from `first` to `last` for which `holds`, which goes on to hold; one behind the last where there is none. */
+const firstWhere = (holds: (step: number) => boolean, first: number, last: number): number => {
+  let [low, high] = [first, last + 1]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (holds(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
 }

@@ -2,12 +2,15 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import { invalid } from '../base/errors.js'
+import type { BoundMethod, NativeVerified } from '../../bindings/native.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import type { Dataset } from '../data/index.js'
 import { type DataSplits, loadData } from '../data/load.js'
-import { fileHash } from '../files/files.js'
+import { fileHash } from '../files/hash.js'
 import { readModel } from '../models/modelFile.js'
 import { Network } from '../models/network.js'
 import type { NetworkSpec } from '../networks/spec.js'
+import { nativeObjective } from '../objectives/index.js'
 import { pruneMask } from '../pruning/mask.js'
 import type { Recipe } from '../recipes/recipe.js'
 import {
@@ -18,6 +21,7 @@ import {
   resolveRecipe,
   withAbsolutePaths,
 } from '../recipes/resolve.js'
+import { stepsOf } from '../verification/index.js'
 import { planSteps } from './plan.js'
 
 /** What a run works with. */
@@ -75,6 +79,7 @@ export async function prepare(written: Recipe): Promise<Prepared> {
         })
       }
       await requireFeasible(resolved, network)
+      await requireBounds(resolved, network, data.test)
     } catch (error) {
       network.dispose()
       throw error
@@ -112,3 +117,41 @@ const requireFeasible = async (recipe: ResolvedRecipe, network: Network): Promis
     sparsity: prune.sparsity,
   })
 }
+
+/**
+ * Bounds one image, cheaply, on the fresh weights by everything that will bound images later: a network that cannot be
+ * bounded, or a memory too small for it, is told before the training.
+ */
+const requireBounds = async (recipe: ResolvedRecipe, network: Network, images: Dataset): Promise<void> => {
+  const [channels, height, width] = network.spec.input
+  const first = {
+    images: images.pixels(0, 1).subarray(0, channels * height * width),
+    labels: Int32Array.from(images.labels.subarray(0, 1)),
+  }
+  const tryBounds = async (place: string, method: BoundMethod, memory: number): Promise<void> => {
+    // A margin that rounding spoils is computed again in float64, which takes twice the memory.
+    const half = network.type === 'float64' ? memory : Math.max(1, Math.floor(memory / 2))
+    // The margins' pass goes through the whole network: no pass of the dearer methods holds more at a time.
+    const options = {
+      method: method === 'interval' ? method : 'crownIbp',
+      ...{ intersect: false, epsilon: 0, clip: true, memory: half, iterations: 0, sound: true },
+    } as const
+    await settle(() => addon().margins(network.handle, first, options)).catch((error: unknown) => {
+      throw error instanceof CoppiceError
+        ? new CoppiceError(error.code, `${place}: ${error.message}`, { cause: error })
+        : error
+    })
+  }
+  for (const verifier of recipe.evaluate.verify?.verifiers ?? []) {
+    for (const { kind, memory } of stepsOf(verifier)) await tryBounds('recipe.evaluate.verify', kind, memory)
+  }
+  const branches = recipe.prune === undefined ? [] : branchesOf(recipe)
+  for (const objective of [recipe.pretrain.objective, ...branches.map((branch) => branch.objective)]) {
+    const native = objective && nativeObjective(objective)
+    if (native?.kind === 'verified')
+      await tryBounds(`objective ${objective?.kind}`, (native as NativeVerified).bound, DEFAULT_MEMORY)
+  }
+}
+
+/** Of verifiers; what training on bounds may take is the engine's own choice. */
+const DEFAULT_MEMORY = 512 * 2 ** 20

@@ -1,13 +1,19 @@
 /** A run in progress: where it stands, what it tells, and the rolling checkpoint it would resume from. */
 
 import { existsSync } from 'node:fs'
+import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
+import { parse } from '../base/schemas.js'
 import { type Extras, type Model, readModel, writeModel } from '../models/modelFile.js'
-import type { RunEvent } from '../runs/metrics.js'
+import type { RunEvent } from '../runs/events.js'
+import { valueIn } from '../runs/parseFile.js'
 import type { Run } from '../runs/run.js'
-import type { Checkpointer, TrainCursor } from '../training/plan.js'
-import type { CompressCursor } from './compress.js'
+import { type Checkpointer, type TrainCursor, trainCursorSchema } from '../training/plan.js'
+import { type CompressCursor, compressCursorSchema } from './compress.js'
 import type { Prepared } from './prepare.js'
 import { totalWork } from './work.js'
 
@@ -25,6 +31,20 @@ interface RunCursor {
   /** Time spent so far. */
   seconds: number
 }
+
+const cursorSchema: z.ZodType<RunCursor> = z.looseObject({
+  place: z.discriminatedUnion('stage', [
+    z.looseObject({ stage: z.literal('pretrain'), train: trainCursorSchema.nullable() }),
+    z.looseObject({
+      stage: z.literal('branch'),
+      branch: z.string(),
+      compress: compressCursorSchema.nullable(),
+    }),
+    z.looseObject({ stage: z.literal('evaluated') }),
+  ]),
+  metrics: z.int().min(0),
+  seconds: z.number(),
+})
 
 export interface RunProgress {
   /** What is being done, in a few words: `pre-train 3/10`, `matched 7/40`. */
@@ -45,6 +65,12 @@ export interface RunHooks {
   onProgress?: ((progress: RunProgress) => void) | undefined
   /** Seconds between two checkpoints; default 60. */
   checkpointSeconds?: number | undefined
+}
+
+/** @throws CoppiceError for hooks of another kind */
+export const requireHooks = (hooks: RunHooks, what: string): void => {
+  const { checkpointSeconds } = optionsOf(hooks, what)
+  parse(fractionBetween(0, LIMITS.seconds).optional(), checkpointSeconds, `${what}.checkpointSeconds`)
 }
 
 const LATEST = 'latest'
@@ -78,7 +104,8 @@ export class Session {
     const session = new Session(run, prepared, hooks)
     const path = run.checkpoint(LATEST)
     const checkpoint = existsSync(path) ? await readModel(path) : undefined
-    const cursor = checkpoint?.training?.cursor as RunCursor | undefined
+    const written = checkpoint?.training?.cursor
+    const cursor = written === undefined ? undefined : valueIn(path, cursorSchema, written)
     await run.openMetrics(cursor?.metrics ?? 0)
     if (checkpoint === undefined || cursor === undefined) return session
     session.place = cursor.place

@@ -67,10 +67,10 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
   const cursor = here ?? { step: 1, phase: 'prune', train: FIRST_STEP }
   const passed = isDone(session, branch) ? prune.steps : cursor.step - 1
   session.advance(passed * stepWork)
-  const planned = planSteps(prune.schedule, prune.sparsity, prune.steps, milestones)
-  for (const step of planned.slice(0, passed)) {
+  const plan = planSteps(prune.schedule, prune.sparsity, prune.steps, milestones)
+  for (const { step, sparsity } of plan.milestones) {
     // An interruption may have come between a milestone and its evaluation.
-    if (step.milestone) rows.push(await evaluationStage(session, rowName(branch, step.sparsity), undefined))
+    if (step <= passed) rows.push(await evaluationStage(session, rowName(branch, sparsity), undefined))
   }
   if (passed === prune.steps) return rows
   if (here === null) await network.write(await readModel(run.checkpoint(DENSE)))

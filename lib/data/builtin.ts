@@ -9,7 +9,8 @@
  */
 import { z } from 'zod'
 import { hash32 } from '../base/hash.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { CIFAR10_NORMALIZATION } from '../networks/options.js'
 import { Canvas, type Colour, PLANE, type Randomness, randomness, SIDE, turned } from './canvas.js'
 import type { LabelledImages } from './images.js'
@@ -26,8 +27,8 @@ export interface BuiltinOptions {
 }
 
 const schema = strict({
-  train: integer(1).default(6000),
-  test: integer(1).default(1000),
+  train: integer(1, LIMITS.builtinImages).default(6000),
+  test: integer(1, LIMITS.builtinImages).default(1000),
   seed: z.int('expected a whole number').default(0),
 })
 
@@ -52,7 +53,17 @@ export const builtinImages = (options: BuiltinOptions = {}): ImageSplits => {
   }
 }
 
-const recipeSchema = strict({ set: z.literal('builtin'), ...counts, seed: integer(0).default(0) })
+const recipeSchema = strict({
+  set: z.literal('builtin'),
+  ...counts,
+  train: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many training images', default: 'all' }),
+  test: integer(1, LIMITS.builtinImages)
+    .optional()
+    .meta({ description: 'the first so many test images', default: 'all' }),
+  seed: seedSchema.default(0).describe('draws the images and the validation split'),
+})
 
 export const builtinSet: DataSetKind<typeof recipeSchema> = {
   title: 'built-in',

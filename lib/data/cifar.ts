@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CoppiceError } from '../base/errors.js'
 import { PickleError, readPickle } from '../files/pickle.js'
+import { readBytes } from '../files/read.js'
 import type { Normalization } from '../networks/options.js'
 import type { LabelledImages } from './images.js'
 import { PickledArray, rebuildArray } from './pickledArray.js'
@@ -134,10 +135,9 @@ const readBatch = async (
   file: string,
   { images, md5 }: CifarFile,
 ): Promise<Batch> => {
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw fileError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`, error)
-  })
   const expected = images * (set.label.bytes + PIXELS)
+  // Pickles are a little longer.
+  const bytes = await readBytes(file, 2 * expected)
   if (version.name === 'binary' && bytes.length !== expected) {
     const state = bytes.length < expected ? 'truncated' : 'too long'
     throw fileError(`${file} is ${state}: ${bytes.length} bytes instead of ${expected}`)

@@ -4,7 +4,7 @@ import { invalid } from '../base/errors.js'
 import { strict } from '../base/schemas.js'
 import { CIFAR10_NORMALIZATION } from '../networks/options.js'
 import { type Cifar, isCifar, readCifar } from './cifar.js'
-import { counts, type DataSetKind, type ImageSplits, path } from './set.js'
+import { counts, type DataSetKind, folder, type ImageSplits } from './set.js'
 
 const batch = (md5: string) => ({ images: 10_000, md5 })
 
@@ -49,7 +49,7 @@ export const CIFAR10: Cifar = {
  */
 export const readCifar10 = (folder: string): Promise<ImageSplits> => readCifar(CIFAR10, folder)
 
-const schema = strict({ set: z.literal('cifar10'), folder: path.optional(), ...counts })
+const schema = strict({ set: z.literal('cifar10'), folder, ...counts })
 
 export const cifar10Set: DataSetKind<typeof schema> = {
   title: CIFAR10.title,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { invalid } from '../base/errors.js'
 import { choice, strict } from '../base/schemas.js'
 import { type Cifar, isCifar, readCifar } from './cifar.js'
-import { counts, type DataSetKind, type ImageSplits, path } from './set.js'
+import { counts, type DataSetKind, folder, type ImageSplits } from './set.js'
 
 const FINE = `apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
   castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant
@@ -47,9 +47,8 @@ export const cifar100Of = (labels: 'fine' | 'coarse'): Cifar => ({
 
 const schema = strict({
   set: z.literal('cifar100'),
-  folder: path.optional(),
-  /** Which of its two labels is the class. */
-  labels: choice(['fine', 'coarse']).default('fine'),
+  folder,
+  labels: choice(['fine', 'coarse']).default('fine').describe('which of its two labels is the class'),
   ...counts,
 })
 

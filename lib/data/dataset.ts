@@ -1,10 +1,14 @@
 /** Labelled images on a device, as bytes, and views of them: subsets and splits that share one native copy. */
+
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Device, NativeDataset } from '../../bindings/native.js'
+import { instanceOf, optionsOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { show } from '../base/numbers.js'
+import { parse, seedSchema } from '../base/schemas.js'
 import type { Normalization } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type Augment, defaultNormalization, fingerprint, type LabelledImages } from './images.js'
@@ -42,8 +46,8 @@ export class Dataset {
    * @throws CoppiceError `ERR_DEVICE` for a device that isn't there, `ERR_OUT_OF_MEMORY` where it has no room.
    */
   static async create(images: LabelledImages, options: { device?: Device } = {}): Promise<Dataset> {
-    const { device = 'cpu' } = options
-    const { shape, classes } = images
+    const { device = 'cpu' } = optionsOf(options, 'Dataset.create')
+    const { shape, classes } = optionsOf(images, 'Dataset.create')
     const handle = await settle(() =>
       addon().createDataset(images.images, images.labels, { shape, classes, device }),
     )
@@ -173,11 +177,14 @@ export class Dataset {
    * @throws CoppiceError for a place outside it.
    */
   subset(places: ArrayLike<number>): Dataset {
+    if (typeof places !== 'object' || places === null || !Number.isSafeInteger(places.length)) {
+      throw invalid(`subset: expected a list of places, received ${show(places)}`)
+    }
     return this.view(
       Uint32Array.from(places, (place) => {
         const index = Number.isInteger(place) ? this.indices[place] : undefined
         if (index === undefined) {
-          throw invalid(`subset: data set "${this.name}" has no image ${place}; it has ${this.length}`)
+          throw invalid(`subset: data set "${this.name}" has no image ${show(place)}; it has ${this.length}`)
         }
         return index
       }),
@@ -191,7 +198,8 @@ export class Dataset {
    * @throws CoppiceError if there are not more images than that.
    */
   split(options: { validation: number; seed?: number }): { train: Dataset; validation: Dataset } {
-    const { validation, seed = 0 } = options
+    const { validation, seed = 0 } = optionsOf(options, 'split')
+    parse(seedSchema, seed, 'split.seed')
     requireCount('split', validation, this)
     if (validation === this.length) {
       throw invalid(`split: ${validation} validation images leave no others in data set "${this.name}"`)
@@ -227,11 +235,29 @@ export class Dataset {
   }
 }
 
+/**
+ * A data set that a caller handed over. A property that is not there, such as `data.tran`, is undefined.
+ *
+ * @throws CoppiceError that says what came instead
+ */
+export const requireDataset = (value: unknown, what: string): Dataset => {
+  if (value === undefined) {
+    throw invalid(
+      `${what}: the data set is missing (it is undefined); sets have the parts train, validation and test, as in ` +
+        'data.train',
+    )
+  }
+  if (typeof value === 'object' && value !== null && 'train' in value && 'test' in value) {
+    throw invalid(`${what}: expected one data set, received all parts; choose one, such as data.train`)
+  }
+  return instanceOf(Dataset, value, what, 'a data set, such as data.train')
+}
+
 /** Takes the place of the epoch in the shuffle that splits; no epoch has this number. */
 const SPLIT = 0xffff_ffff
 
 const requireCount = (what: string, count: number, { name, length }: Dataset): void => {
   if (!Number.isInteger(count) || count < 0 || count > length) {
-    throw invalid(`${what}: asks for ${count} of the ${length} images of data set "${name}"`)
+    throw invalid(`${what}: asks for ${show(count)} of the ${length} images of data set "${name}"`)
   }
 }

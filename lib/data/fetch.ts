@@ -7,8 +7,12 @@ import { dirname, join, resolve } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
 import type { Archive } from './set.js'
+
+/** Of any archive, in bytes; a server that never ends must not fill the disk. */
+const LONGEST_ARCHIVE = 2 ** 30
 
 export interface FetchOptions {
   /** Where the archive is; default its author's site. */
@@ -33,8 +37,14 @@ export async function fetchArchive(
   folder: string,
   options: FetchOptions = {},
 ): Promise<void> {
-  const { url = official.url, md5 = official.md5, check = official.check, signal, onProgress } = options
-  const target = resolve(folder)
+  const {
+    url = official.url,
+    md5 = official.md5,
+    check = official.check,
+    signal,
+    onProgress,
+  } = optionsOf(options, 'fetchData')
+  const target = resolve(pathOf(folder, 'fetchData'))
   if (existsSync(target) && (await orFileError(readdir(target))).length > 0) {
     await check(target)
     return
@@ -84,6 +94,10 @@ async function download(
       transform(chunk: Buffer, _, done) {
         hash.update(chunk)
         bytes += chunk.length
+        if (bytes > LONGEST_ARCHIVE) {
+          done(new Error(`it is longer than ${LONGEST_ARCHIVE} bytes, six times what it should be`))
+          return
+        }
         onProgress?.({ received: bytes, total })
         done(null, chunk)
       },

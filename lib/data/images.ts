@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import { CIFAR10_NORMALIZATION, type Normalization, networkOptionsSchema } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
@@ -48,12 +49,14 @@ const bytes = z.union([z.instanceof(Uint8Array), z.instanceof(Uint8ClampedArray)
   error: 'expected a Uint8Array of pixels from 0 to 255',
 })
 
+const side = integer(1, LIMITS.imageSide)
+
 const schema = strict({
   name: z.string('expected a name').default('images'),
   images: bytes,
   labels: z.custom<ArrayLike<number | bigint>>(isArrayLike, 'expected an array of classes'),
-  shape: z.tuple([integer(1), integer(1), integer(1)], 'expected [channels, height, width]'),
-  classes: integer(2).max(256, 'must be at most 256').optional(),
+  shape: z.tuple([side, side, side], 'expected [channels, height, width]'),
+  classes: integer(2, LIMITS.classes).optional(),
   classNames: z.array(z.string('expected a name'), 'expected a list of names').optional(),
   augment: choice(['standard', 'none']).default('none'),
   normalize: networkOptionsSchema.shape.normalize.unwrap().optional(),

@@ -1,5 +1,6 @@
 /** Data ready on a device: training, validation and test sets. */
 import type { Device } from '../../bindings/native.js'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { type BuiltinOptions, builtinImages } from './builtin.js'
 import { readCifar10 } from './cifar10.js'
 import { Dataset } from './dataset.js'
@@ -23,11 +24,11 @@ export { readNpz } from './npz.js'
  * @throws CoppiceError `ERR_FILE` naming the file or folder at fault, `ERR_DEVICE` for a device that isn't there.
  */
 export const cifar10 = async (folder: string, options: DataOptions = {}): Promise<DataSplits> =>
-  toDevice(await readCifar10(folder), options)
+  toDevice(await readCifar10(pathOf(folder, 'cifar10')), optionsOf(options, 'cifar10'))
 
 /** The built-in, procedurally drawn set; `train` and `test` say how many images, `seed` draws them and the split. */
 export const builtin = async (options: DataOptions & BuiltinOptions = {}): Promise<DataSplits> => {
-  const { device, validation, ...drawn } = options
+  const { device, validation, ...drawn } = optionsOf(options, 'builtin')
   return toDevice(builtinImages(drawn), options)
 }
 
@@ -36,7 +37,10 @@ export const imageSet = async (
   images: ImageArrays | LabelledImages | string,
   options: { device?: Device } = {},
 ): Promise<Dataset> =>
-  Dataset.create(typeof images === 'string' ? await readNpz(images) : labelledImages(images), options)
+  Dataset.create(
+    typeof images === 'string' ? await readNpz(pathOf(images, 'imageSet')) : labelledImages(images),
+    optionsOf(options, 'imageSet'),
+  )
 
 /**
  * Makes `folder` hold the official binary files of a set, such as `cifar10` or `cifar100`, downloaded and checked. A

@@ -1,7 +1,8 @@
 /** From the images of a set to splits on a device. The validation set chooses whatever is chosen. */
 import type { Device } from '../../bindings/native.js'
 import { invalid } from '../base/errors.js'
-import { parse } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { integer, parse } from '../base/schemas.js'
 import { Dataset } from './dataset.js'
 import type { ImageSplits } from './set.js'
 import { type DataRecipe, dataSchema, loadImages } from './sets.js'
@@ -51,8 +52,9 @@ export async function loadData(data: DataRecipe, device: Device): Promise<DataSp
 /** Sets validation images aside, and hands all of them over to the device. */
 export const toDevice = async (
   images: ImageSplits,
-  { device = 'cpu', validation = 1000, seed = 0 }: DataOptions,
+  { device = 'cpu', validation: asked = 1000, seed = 0 }: DataOptions,
 ): Promise<DataSplits> => {
+  const validation = parse(integer(0, LIMITS.images), asked, 'validation')
   const { length } = images.train.labels
   if (validation >= length) {
     throw invalid(

@@ -2,16 +2,16 @@
  * Labelled images from a numpy archive: `images`, uint8 [n, channels, height, width] or [n, height, width, channels],
  * and `labels`, whole numbers [n]. (numpy.lib.format, versions 1.0 to 3.0)
  */
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { unzipSync } from 'fflate'
 import { z } from 'zod'
 import { CoppiceError, invalid } from '../base/errors.js'
+import { show, showNames, showShape } from '../base/numbers.js'
 import { strict } from '../base/schemas.js'
-import { crc32 } from '../files/crc32.js'
+import { readBytes } from '../files/read.js'
+import { type Archive, ArchiveError, openArchive } from '../files/zip.js'
 import type { ImageShape } from '../networks/spec.js'
 import { type LabelledImages, labelledImages } from './images.js'
-import { counts, type DataSetKind, path } from './set.js'
+import { counts, type DataSetKind, pathTo } from './set.js'
 
 interface NpyArray {
   data:
@@ -26,6 +26,10 @@ interface NpyArray {
   shape: number[]
 }
 
+/** Longest array and header of one that are read, in bytes. */
+const LONGEST_ARRAY = 2 ** 30
+const LONGEST_HEADER = 65_536
+
 /**
  * Reads an `.npz` file, stored or deflated. Channels come last if the last dimension is 1, 3 or 4 and the second is not.
  *
@@ -35,23 +39,21 @@ interface NpyArray {
 export async function readNpz(file: string): Promise<LabelledImages> {
   const refuse = (why: string, cause?: unknown): CoppiceError =>
     new CoppiceError('ERR_FILE', `${file}: ${why}`, { cause })
-  let entries: Record<string, Uint8Array>
-  let checksums: Map<string, number>
-  try {
-    const archive = await readFile(file)
-    entries = unzipSync(archive)
-    checksums = readChecksums(archive)
-  } catch (error) {
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    throw refuse(missing ? 'no such file' : 'not a readable .npz archive (is it truncated?)', error)
-  }
-  const array = (name: string): NpyArray => {
-    const entry = entries[`${name}.npy`]
-    if (entry === undefined) {
-      throw refuse(`holds no array '${name}'; it has ${Object.keys(entries).join(', ') || 'none'}`)
+  const inArchive = <Result>(work: () => Result): Result => {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof ArchiveError) throw refuse(`not a readable .npz archive: ${error.message}`, error)
+      throw error
     }
-    if (checksums.get(`${name}.npy`) !== crc32(entry))
-      throw refuse(`array '${name}' is corrupt: its checksum differs`)
+  }
+  const bytes = await readBytes(file)
+  const archive: Archive = inArchive(() => openArchive(bytes))
+  const array = (name: string): NpyArray => {
+    const entry = inArchive(() => archive.read(`${name}.npy`, LONGEST_ARRAY))
+    if (entry === undefined) {
+      throw refuse(`holds no array '${name}'; it has ${showNames(archive.names) || 'none'}`)
+    }
     const parsed = parseNpy(entry)
     if (typeof parsed === 'string') throw refuse(`array '${name}' ${parsed}`)
     return parsed
@@ -63,7 +65,9 @@ export async function readNpz(file: string): Promise<LabelledImages> {
   }
   const [n = 0, a = 0, b = 0, c = 0] = images.shape
   if (labels.shape.length !== 1 || labels.shape[0] !== n) {
-    throw refuse(`array 'labels' must have one label for each of ${n} images, not shape [${labels.shape}]`)
+    throw refuse(
+      `array 'labels' must have one label for each of ${n} images, not shape ${showShape(labels.shape)}`,
+    )
   }
   const channels = (size: number) => size === 1 || size === 3 || size === 4
   const last = channels(c) && !channels(a)
@@ -76,7 +80,12 @@ export async function readNpz(file: string): Promise<LabelledImages> {
   })
 }
 
-const schema = strict({ set: z.literal('npz'), trainFile: path, testFile: path, ...counts })
+const schema = strict({
+  set: z.literal('npz'),
+  trainFile: pathTo('training images'),
+  testFile: pathTo('test images'),
+  ...counts,
+})
 
 export const npzSet: DataSetKind<typeof schema> = {
   title: '.npz',
@@ -111,19 +120,6 @@ const requireAlike = (train: LabelledImages, test: LabelledImages): void => {
   }
 }
 
-/** The CRC-32 of each entry as the archive's central directory states it; fflate does not compare them. */
-const readChecksums = (archive: Buffer): Map<string, number> => {
-  const checksums = new Map<string, number>()
-  const end = archive.lastIndexOf('PK\x05\x06', undefined, 'latin1')
-  let at = archive.readUInt32LE(end + 16)
-  for (let left = archive.readUInt16LE(end + 10); left > 0; left--) {
-    const length = archive.readUInt16LE(at + 28)
-    checksums.set(archive.toString('utf8', at + 46, at + 46 + length), archive.readUInt32LE(at + 16))
-    at += 46 + length + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32)
-  }
-  return checksums
-}
-
 const channelsFirst = (data: Uint8Array, n: number, pixels: number, channels: number): Uint8Array => {
   const out = new Uint8Array(data.length)
   for (let i = 0; i < n; ++i) {
@@ -153,18 +149,23 @@ const parseNpy = (bytes: Uint8Array): NpyArray | string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const start = bytes[6] === 1 ? 10 : 12
   const length = bytes[6] === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
+  if (length > LONGEST_HEADER) return `has a header of ${length} bytes`
   const header = new TextDecoder('latin1').decode(bytes.subarray(start, start + length))
   const descr = /'descr':\s*'([^']+)'/.exec(header)?.[1] ?? ''
   const sizes = /'shape':\s*\(([\d,\s]*)\)/.exec(header)?.[1]
   if (sizes === undefined) return 'has no readable header'
-  if (!(descr in types)) return `has elements of type '${descr || 'unknown'}'; whole numbers are needed`
+  if (!Object.hasOwn(types, descr))
+    return `has elements of type '${show(descr || 'unknown').slice(1, -1)}'; whole numbers are needed`
   if (/'fortran_order':\s*True/.test(header))
     return 'is in Fortran order; save it with numpy.ascontiguousarray'
   const shape = sizes.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]))
   const Type = types[descr as keyof typeof types]
   const count = shape.reduce((product, size) => product * size, 1)
   const needed = count * Type.BYTES_PER_ELEMENT
-  const data = bytes.slice(start + length)
-  if (data.length !== needed) return `has ${data.length} bytes where its shape [${shape}] needs ${needed}`
-  return { data: new Type(data.buffer, 0, count), shape }
+  const data = bytes.subarray(start + length)
+  if (data.length !== needed) {
+    return `has ${data.length} bytes where its shape ${showShape(shape)} needs ${needed}`
+  }
+  // Larger elements must be aligned, which a copy is.
+  return { data: Type === Uint8Array ? data : new Type(new Uint8Array(data).buffer, 0, count), shape }
 }

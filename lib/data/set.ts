@@ -1,7 +1,7 @@
 /** What every data set that can be named must offer: one file a set, and a line in sets.ts. */
-import { z } from 'zod'
-import { show } from '../base/numbers.js'
-import { integer } from '../base/schemas.js'
+import type { z } from 'zod'
+import { LIMITS } from '../base/limits.js'
+import { integer, textUpTo } from '../base/schemas.js'
 import type { LabelledImages } from './images.js'
 
 /** Training and test images on the host. They say themselves how they are normalised and augmented by default. */
@@ -41,14 +41,24 @@ export interface Archive {
   check(folder: string): Promise<unknown>
 }
 
-/** Keys that every set has. */
+/** Keys that every set has. What a key means, for the table in docs/recipes.md, its schema says itself. */
 export const counts = {
-  /** The first so many training and test images; default all. */
-  train: integer(1).optional(),
-  test: integer(1).optional(),
-  /** Images of the training set that are kept from training, to choose by. */
-  validation: integer(0).default(0),
+  train: integer(1, LIMITS.images)
+    .optional()
+    .meta({ description: 'the first so many training images', default: 'all' }),
+  test: integer(1, LIMITS.images)
+    .optional()
+    .meta({ description: 'the first so many test images', default: 'all' }),
+  validation: integer(0, LIMITS.images)
+    .default(0)
+    .describe('training images set aside and evaluated beside the test images, to choose by'),
 }
 
 /** A file or folder, as a recipe names it. */
-export const path = z.string({ error: (issue) => `expected a path, received ${show(issue.input)}` }).min(1)
+export const path = textUpTo(LIMITS.path, 'a path').min(1, 'must not be empty')
+
+/** The same, with what it is for the table of a recipe's keys. */
+export const pathTo = (what: string) => path.meta({ description: what, takes: 'a path' })
+
+/** Where the files of a set are; only a recipe that is not run can do without. */
+export const folder = pathTo('where its official files are').optional()

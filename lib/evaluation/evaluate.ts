@@ -1,17 +1,21 @@
 /** Benign, empirical robust (ERA) and, with a verifier, verified robust accuracy (VRA), with every image's outcome. */
+
 import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
 import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
-import { choice, integer, parse, strict } from '../base/schemas.js'
+import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import type { Proportion } from '../base/wilson.js'
-import type { Dataset } from '../data/dataset.js'
-import { defaultPrecision, type Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
 import { type Objective, objectiveSchema } from '../objectives/index.js'
 import { attackOf, epsilonToProve } from '../objectives/target.js'
+import { requirePrecision } from '../training/settings.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
 import { type Accuracies, countOf, tally } from './tally.js'
@@ -72,10 +76,10 @@ const schema = strict({
   attack: attackSchema.optional(),
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
-  images: integer(1).optional(),
-  batchSize: integer(1).default(250),
+  images: integer(1, LIMITS.images).optional(),
+  batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
-  seed: integer(0).default(0),
+  seed: seedSchema.default(0),
 })
 
 /**
@@ -92,7 +96,9 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { signal, onProgress, ...rest } = options
+  requireNetwork(network, 'evaluate')
+  requireDataset(dataset, 'evaluate')
+  const { signal, onProgress, ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
@@ -104,6 +110,7 @@ export async function evaluate(
   }
   const totalSamples = settings.verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
+  requirePrecision(precision, network.type, 'evaluate')
   const indices = dataset.indices.slice(0, n)
   const result = await settle(
     () =>

@@ -4,12 +4,15 @@ import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats } from '../../bindings/native.js'
 import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
+import { instanceOf, optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
-import { integer, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import { defaultPrecision, type Network } from '../models/network.js'
-import { largest, type SparseEngine } from '../sparse/engine.js'
+import { LIMITS } from '../base/limits.js'
+import { show } from '../base/numbers.js'
+import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
+import { largest, SparseEngine } from '../sparse/engine.js'
 import { type Accuracies, countOf, tally } from './tally.js'
 
 export interface EvaluateEngineOptions {
@@ -45,9 +48,9 @@ export interface EngineEvaluation extends Accuracies {
 
 const schema = strict({
   attack: attackSchema.optional(),
-  images: integer(1).optional(),
-  batchSize: integer(1).optional(),
-  seed: integer(0).default(0),
+  images: integer(1, LIMITS.images).optional(),
+  batchSize: batchSizeSchema.optional(),
+  seed: seedSchema.default(0),
 })
 
 /**
@@ -62,7 +65,10 @@ export async function evaluateEngine(
   dataset: Dataset,
   options: EvaluateEngineOptions = {},
 ): Promise<EngineEvaluation> {
-  const { network, signal, onProgress, ...rest } = options
+  instanceOf(SparseEngine, engine, 'evaluateEngine', 'an engine, such as `await compile(network, …)` gives')
+  requireDataset(dataset, 'evaluateEngine')
+  const { network, signal, onProgress, ...rest } = optionsOf(options, 'evaluateEngine')
+  if (network !== undefined) requireNetwork(network, 'evaluateEngine.network')
   const settings = parse(schema, rest, 'evaluateEngine')
   const { attack, seed } = settings
   const n = countOf('evaluateEngine', settings.images, dataset)
@@ -119,13 +125,18 @@ export async function evaluateEngine(
  * The strongest adversarial examples that an attack finds against a network in full precision, and its predictions on
  * them.
  */
-export const adversarialExamples = (
+export const adversarialExamples = async (
   network: Network,
   images: Floats,
   labels: ArrayLike<number>,
   options: { attack: Attack; seed?: number; signal?: AbortSignal | undefined },
 ): Promise<{ images: Floats; losses: Floats; predictions: Int32Array }> => {
-  const { attack, seed = 0, signal } = options
+  requireNetwork(network, 'adversarialExamples')
+  const { attack, seed: given, signal } = optionsOf(options, 'adversarialExamples')
+  const seed = parse(seedSchema.default(0), given, 'adversarialExamples.seed')
+  if (typeof labels !== 'object' || labels === null) {
+    throw invalid(`adversarialExamples: expected a list of classes, received ${show(labels)}`)
+  }
   const precision = defaultPrecision(network)
   return settle(
     () =>

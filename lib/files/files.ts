@@ -1,6 +1,5 @@
-/** Files: failures of the file system in words, folders, hashes. */
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+/** Files: failures of the file system in words, and folders. */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CoppiceError } from '../base/errors.js'
@@ -11,6 +10,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of the path is not a folder',
+  ELOOP: 'it is a link that leads to itself',
+  ENXIO: 'it is not a regular file',
+  ENAMETOOLONG: 'the name is too long',
   ENOSPC: 'the disk is full; free some space and resume the run',
   EDQUOT: 'the disk quota is used up; free some space and resume the run',
   EFBIG: 'the file would become larger than allowed; raise the limit and resume the run',
@@ -28,15 +30,4 @@ export const makeFolder = async (path: string): Promise<void> => {
   if (existsSync(path)) return
   await makeFolder(dirname(path))
   await mkdir(path)
-}
-
-/** SHA-256 of a file, in hexadecimal. */
-export const fileHash = async (path: string): Promise<string> => {
-  const hash = createHash('sha256')
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
-  } catch (error) {
-    throw fileError('cannot read', path, error)
-  }
-  return hash.digest('hex')
 }

@@ -3,19 +3,25 @@
  * is recognised: on the same machine by process number and start time, elsewhere by a heartbeat that stopped.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { link, lstat, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { z } from 'zod'
 import { CoppiceError } from '../base/errors.js'
 import { fileError } from './files.js'
+import { isMissing, readText } from './read.js'
 
-interface Holder {
-  pid: number
+const holderSchema = z.object({
+  pid: z.int(),
   /** Ticks since boot at which the process started: a reused process number has another. */
-  started: string
+  started: z.string(),
   /** Boot and process namespace; process numbers mean nothing elsewhere. */
-  place: string
-  host: string
-}
+  place: z.string(),
+  host: z.string(),
+})
+type Holder = z.output<typeof holderSchema>
+
+/** Bytes that a lock may have. */
+const LONGEST = 65_536
 
 export interface Lock {
   release(): Promise<void>
@@ -64,7 +70,12 @@ const tryLink = async (from: string, to: string): Promise<boolean> => {
 /** Removes a lock whose holder is dead; throws if it lives. */
 const removeStale = async (path: string, run: string, mine: string): Promise<void> => {
   const holder = await readHolder(path)
-  if (holder === 'gone') return
+  if (holder === 'gone') {
+    // A link to nothing is there all the same, and would be for ever.
+    const found = await lstat(path).catch(() => undefined)
+    if (found?.isSymbolicLink()) await rm(path, { force: true })
+    return
+  }
   if (holder !== 'damaged' && !(await isDead(holder, path, mine))) {
     throw new CoppiceError(
       'ERR_FILE',
@@ -84,13 +95,13 @@ const removeStale = async (path: string, run: string, mine: string): Promise<voi
 const readHolder = async (path: string): Promise<Holder | 'gone' | 'damaged'> => {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readText(path, LONGEST)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'gone'
+    if (isMissing(error)) return 'gone'
     throw error
   }
   try {
-    return JSON.parse(text) as Holder
+    return holderSchema.parse(JSON.parse(text))
   } catch {
     return 'damaged'
   }

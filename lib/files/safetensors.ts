@@ -1,10 +1,14 @@
 /**
  * Tensors on disk in the safetensors format, which other tools read too and which runs no code when loaded: the header's
- * length (u64), the header (see safetensorsHeader.ts), then the tensors' bytes, all little-endian.
+ * length (u64), the header (see safetensorsHeader.ts), then the tensors' bytes, all little-endian. What is written here
+ * carries checksums (see checksums.ts), which are held against what is read.
  */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { CoppiceError, invalid } from '../base/errors.js'
-import { fileError } from './files.js'
+import { show, showShape } from '../base/numbers.js'
+import { checksumsIn, withChecksums } from './checksums.js'
+import { sha256 } from './hash.js'
+import { type OpenFile, withFile } from './read.js'
 import { replaceFile } from './replaceFile.js'
 import {
   type DataType,
@@ -60,56 +64,59 @@ const CHUNK = 16 * 2 ** 20
  */
 export const writeSafetensors = async (path: string, content: SafetensorsContent): Promise<void> => {
   for (const tensor of content.tensors) requireFit(tensor)
+  for (const [key, value] of Object.entries(content.metadata)) {
+    if (typeof value !== 'string') throw invalid(`metadata ${show(key)} must be a text`)
+  }
   const tensors = [...content.tensors].sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT)
-  const header = headerOf(content.metadata, tensors)
+  const summed = []
+  for (const tensor of tensors) summed.push({ ...tensor, sum: await sha256(bytesOf(tensor.data)) })
+  const header = headerOf(withChecksums(content.metadata, summed), tensors)
   const length = Buffer.alloc(8)
   length.writeBigUInt64LE(BigInt(header.length))
   await replaceFile(path, async (file) => {
     await writeAll(file, length)
     await writeAll(file, header)
-    for (const { data } of tensors) {
-      await writeAll(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    }
+    for (const { data } of tensors) await writeAll(file, bytesOf(data))
   })
 }
 
+/** Says which tensors of a file are to be read, from its header alone; may throw for a header that does not fit. */
+export type Choice = (header: {
+  metadata: Readonly<Record<string, string>>
+  tensors: readonly Readonly<TensorEntry>[]
+}) => (name: string) => boolean
+
 /**
  * Reads a file; the arrays are copies of their own. The file may come from anywhere: one that is damaged or made up ends
- * in an error, never in wrong numbers.
+ * in an error, never in wrong numbers. The checksums of the metadata and of every tensor that is read must be right;
+ * files without them, of other tools, are read too.
  *
+ * @param choose which tensors are read; default: all
  * @throws CoppiceError `ERR_FILE` naming the file and the problem.
  */
-export const readSafetensors = async (path: string): Promise<SafetensorsFile> => {
-  let file: FileHandle | undefined
-  try {
-    // Before it is opened: opening a pipe would wait for its other end.
-    const kind = await stat(path)
-    if (!kind.isFile())
-      throw new HeaderError(kind.isDirectory() ? 'it is a folder' : 'it is not a regular file')
-    file = await open(path, 'r')
-    return await readFrom(file)
-  } catch (error) {
-    if (error instanceof HeaderError) {
-      throw new CoppiceError('ERR_FILE', `${path} is not a valid safetensors file: ${error.message}`, {
-        cause: error,
-      })
+export const readSafetensors = (path: string, choose: Choice = () => () => true): Promise<SafetensorsFile> =>
+  withFile(path, Number.POSITIVE_INFINITY, async (file) => {
+    try {
+      return await readFrom(file, choose)
+    } catch (error) {
+      if (error instanceof HeaderError) {
+        throw new CoppiceError('ERR_FILE', `${path} is not a valid safetensors file: ${error.message}`, {
+          cause: error,
+        })
+      }
+      if (error instanceof RangeError) {
+        throw new CoppiceError('ERR_OUT_OF_MEMORY', `${path} is too large for the memory: ${error.message}`, {
+          cause: error,
+        })
+      }
+      throw error
     }
-    if (error instanceof RangeError) {
-      throw new CoppiceError('ERR_OUT_OF_MEMORY', `${path} is too large for the memory: ${error.message}`, {
-        cause: error,
-      })
-    }
-    throw fileError('cannot read', path, error)
-  } finally {
-    await file?.close()
-  }
-}
+  })
 
-const readFrom = async (file: FileHandle): Promise<SafetensorsFile> => {
-  const { size } = await file.stat()
+const readFrom = async ({ size, readInto }: OpenFile, choose: Choice): Promise<SafetensorsFile> => {
   if (size < 8) throw new HeaderError(`it has only ${size} bytes`)
   const prefix = Buffer.alloc(8)
-  await readAll(file, prefix, 0)
+  await readInto(prefix, 0)
   const headerLength = prefix.readBigUInt64LE()
   if (headerLength > LONGEST_HEADER) {
     throw new HeaderError(
@@ -123,25 +130,26 @@ const readFrom = async (file: FileHandle): Promise<SafetensorsFile> => {
     )
   }
   const header = Buffer.alloc(Number(headerLength))
-  await readAll(file, header, 8)
-  const { metadata, entries } = parseHeader(header, size - start)
+  await readInto(header, 8)
+  const { metadata: all, entries } = parseHeader(header, size - start)
+  const { metadata, sums } = checksumsIn(all, entries)
+  const wanted = choose({ metadata, tensors: entries })
   const tensors = new Map<string, FileTensor>()
   for (const entry of entries) {
     const { name, dtype, shape } = entry
+    if (!wanted(name)) continue
     const bytes = new Uint8Array(entry.end - entry.start)
-    await readAll(file, bytes, start + entry.start)
+    await readInto(bytes, start + entry.start)
+    if (sums !== undefined && sums.get(name) !== (await sha256(bytes))) {
+      throw new HeaderError(`its tensor ${show(name)} is damaged: the checksum differs`)
+    }
     tensors.set(name, { dtype, shape, data: new dataTypes[dtype](bytes.buffer) })
   }
   return { metadata, tensors }
 }
 
-const readAll = async (file: FileHandle, bytes: Uint8Array, position: number): Promise<void> => {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(CHUNK, bytes.length - done), position + done)
-    if (bytesRead === 0) throw new HeaderError('it became shorter while it was read')
-    done += bytesRead
-  }
-}
+const bytesOf = (data: TensorData): Uint8Array =>
+  new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 
 const writeAll = async (file: FileHandle, bytes: Uint8Array): Promise<void> => {
   for (let done = 0; done < bytes.length; ) {
@@ -156,9 +164,6 @@ const headerOf = (metadata: Record<string, string>, tensors: SafetensorsContent[
     position += data.byteLength
     return { name, dtype, shape, start: position - data.byteLength, end: position }
   })
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') throw invalid(`metadata "${key}" must be a text`)
-  }
   try {
     const header = formatHeader({ metadata, entries })
     if (header.length <= LONGEST_HEADER) return header
@@ -178,6 +183,6 @@ const requireFit = ({ name, dtype, shape, data }: FileTensor & { name: string })
   }
   const size = shape.reduce((product, extent) => product * extent, 1)
   if (size !== data.length) {
-    throw invalid(`tensor "${name}": shape [${shape.join(', ')}] does not fit ${data.length} elements`)
+    throw invalid(`tensor "${name}": shape ${showShape(shape)} does not fit ${data.length} elements`)
   }
 }

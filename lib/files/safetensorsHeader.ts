@@ -3,6 +3,9 @@
  * nothing in it is trusted. Format: https://github.com/huggingface/safetensors#format
  */
 
+import { showShape } from '../base/numbers.js'
+import { jsonReason } from './json.js'
+
 /** Element types, and the typed arrays that hold them; 8- and 16-bit floats are kept as their bits. */
 export const dataTypes = {
   F64: Float64Array,
@@ -43,6 +46,8 @@ export interface Header {
 export class HeaderError extends Error {}
 
 const METADATA = '__metadata__'
+/** Of a tensor; those of PyTorch have no more. */
+const MOST_AXES = 64
 
 /** The header's bytes, without the length before it; padded with spaces so that the data starts at a multiple of 8. */
 export const formatHeader = ({ metadata, entries }: Header): Uint8Array => {
@@ -96,7 +101,7 @@ const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new HeaderError(`its header is not JSON: ${error instanceof Error ? error.message : String(error)}`)
+    throw new HeaderError(`its header is not JSON: ${jsonReason(error)}`)
   }
 }
 
@@ -122,14 +127,14 @@ const parseEntry = (name: string, value: unknown): TensorEntry => {
   if (typeof dtype !== 'string' || !Object.hasOwn(dataTypes, dtype)) {
     throw new HeaderError(`${what} has the type ${quote(String(dtype))}, which is none that can be read`)
   }
-  if (!isSizes(shape)) throw new HeaderError(`${what} has an invalid shape`)
+  if (!isSizes(shape) || shape.length > MOST_AXES) throw new HeaderError(`${what} has an invalid shape`)
   if (!isSizes(offsets) || offsets.length !== 2) throw new HeaderError(`${what} has invalid data_offsets`)
   const [start = 0, end = 0] = offsets
   const type = dtype as DataType
   const bytes = shape.reduce((product, size) => product * size, dataTypes[type].BYTES_PER_ELEMENT)
   if (end - start !== bytes) {
     throw new HeaderError(
-      `${what} is ${type} [${shape.join(', ')}], which needs ${bytes} bytes, but has ${end - start}`,
+      `${what} is ${type} ${showShape(shape)}, which needs ${bytes} bytes, but has ${end - start}`,
     )
   }
   return { name, dtype: type, shape, start, end }

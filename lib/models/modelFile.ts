@@ -3,11 +3,18 @@
  * pruned, the spec in the header. A checkpoint of a run also holds the optimiser's moments and the run's cursor.
  */
 
+import { z } from 'zod'
 import type { Floats, TensorLayout } from '../../bindings/native.js'
+import { pathOf } from '../base/arguments.js'
 import { CoppiceError } from '../base/errors.js'
+import { requireMemory } from '../base/memory.js'
+import { showShape } from '../base/numbers.js'
+import { parse } from '../base/schemas.js'
 import { version } from '../base/version.js'
-import { readSafetensors, writeSafetensors } from '../files/safetensors.js'
+import { jsonReason } from '../files/json.js'
+import { type Choice, readSafetensors, writeSafetensors } from '../files/safetensors.js'
 import { parseSpec } from '../networks/parse.js'
+import type { NetworkSpec } from '../networks/spec.js'
 import { bufferTensors, elements, parameterTensors } from '../networks/tensors.js'
 import { objectiveSchema } from '../objectives/index.js'
 import type { NetworkState, TrainingHistory } from './state.js'
@@ -30,6 +37,14 @@ export interface Extras {
   /** Whatever the run wants to remember about the model, as plain data. */
   notes?: unknown
 }
+
+/** Tensors of a checkpoint besides the network's, each with one value per parameter. */
+const TRAINING = ['moment1', 'moment2', 'scores'] as const
+
+const historySchema = z.object({
+  objective: z.exactOptional(objectiveSchema),
+  fineTunedWith: z.exactOptional(objectiveSchema),
+})
 
 type File = Awaited<ReturnType<typeof readSafetensors>>
 type FileTensor = Parameters<typeof writeSafetensors>[1]['tensors'][number]
@@ -70,49 +85,91 @@ export async function writeModel(path: string, state: NetworkState, extras: Extr
  * @throws CoppiceError `ERR_FILE` where the file is missing, truncated, or no Coppice model
  */
 export async function readModel(path: string): Promise<Model & Extras> {
-  const file = await readSafetensors(path)
-  const { metadata } = file
-  if (metadata.spec === undefined) {
-    throw new CoppiceError('ERR_FILE', `${path} is not a Coppice model: its header holds no network spec`)
-  }
+  let found: { spec: NetworkSpec; layout: TensorLayout[] } | undefined
+  const file = await readSafetensors(pathOf(path, 'model'), ({ metadata, tensors }) => {
+    const spec = inModel(path, () => readSpecOf(metadata, path))
+    found = { spec, layout: fileLayout(spec) }
+    return chooseTensors(path, found.layout, tensors)
+  })
+  return inModel(path, () => assemble(path, file, found))
+}
+
+/** What is wrong with a model is told with its file. */
+const inModel = <Result>(path: string, work: () => Result): Result => {
   try {
-    const spec = parseSpec(JSON.parse(metadata.spec))
-    const layout = fileLayout(spec)
-    const dtype = [...file.tensors.values()].some((tensor) => tensor.dtype === 'F64') ? 'F64' : 'F32'
-    const type = dtype === 'F64' ? 'float64' : 'float32'
-    const gather = (arena: TensorLayout['arena']): Floats => {
-      const mine = layout.filter((tensor) => tensor.arena === arena)
-      const flat = floats(type, total(mine))
-      for (const tensor of mine) flat.set(find(file, path, tensor.name, dtype, tensor.shape), tensor.offset)
-      return flat
-    }
-    const model: Model & Extras = {
-      spec,
-      type,
-      parameters: gather('parameters'),
-      buffers: gather('buffers'),
-      mask: gatherMask(file, path, layout),
-      history: parseHistory(metadata.history),
-      ...(metadata.notes !== undefined && { notes: JSON.parse(metadata.notes) as unknown }),
-    }
-    if (metadata.cursor === undefined) return model
-    const length = model.parameters.length
-    const optional = (name: string): Floats | undefined =>
-      file.tensors.has(name) ? (find(file, path, name, dtype, [length]) as Floats) : undefined
-    const scores = optional('training.scores')
-    return {
-      ...model,
-      training: {
-        cursor: JSON.parse(metadata.cursor) as unknown,
-        moment1: optional('training.moment1') ?? floats(type, length),
-        moment2: optional('training.moment2') ?? floats(type, length),
-        ...(scores !== undefined && { scores }),
-      },
-    }
+    return work()
   } catch (error) {
-    if (error instanceof CoppiceError && error.code === 'ERR_FILE') throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    if (error instanceof CoppiceError && error.code !== 'ERR_INVALID_ARGUMENT') throw error
+    const reason = error instanceof SyntaxError ? jsonReason(error) : (error as Error).message
     throw new CoppiceError('ERR_FILE', `${path} is not a valid Coppice model: ${reason}`, { cause: error })
+  }
+}
+
+const readSpecOf = (metadata: Readonly<Record<string, string>>, path: string): NetworkSpec => {
+  if (metadata.spec !== undefined) return parseSpec(JSON.parse(metadata.spec))
+  throw new CoppiceError('ERR_FILE', `${path} is not a Coppice model: its header holds no network spec`)
+}
+
+/** The tensors that the network has, which must have its shapes before any of them is read. */
+const chooseTensors = (
+  path: string,
+  layout: readonly TensorLayout[],
+  tensors: Parameters<Choice>[0]['tensors'],
+): ReturnType<Choice> => {
+  const length = total(layout.filter(({ arena }) => arena === 'parameters'))
+  const wanted = new Map<string, readonly number[]>([
+    ...layout.flatMap(({ name, shape }) => [[name, shape] as const, [`${name}.mask`, shape] as const]),
+    ...TRAINING.map((name) => [`training.${name}`, [length]] as const),
+  ])
+  const chosen = tensors.filter(({ name }) => wanted.has(name))
+  for (const tensor of chosen) requireType(path, tensor, tensor.dtype, wanted.get(tensor.name) ?? [])
+  requireMemory(
+    chosen.reduce((sum, { start, end }) => sum + end - start, 0),
+    path,
+  )
+  return (name) => wanted.has(name)
+}
+
+const assemble = (
+  path: string,
+  file: File,
+  found: { spec: NetworkSpec; layout: TensorLayout[] } | undefined,
+): Model & Extras => {
+  if (found === undefined) throw new CoppiceError('ERR_FILE', `${path} is no model`)
+  const { metadata } = file
+  const { spec, layout } = found
+  const dtype = [...file.tensors.values()].some((tensor) => tensor.dtype === 'F64') ? 'F64' : 'F32'
+  const type = dtype === 'F64' ? 'float64' : 'float32'
+  const gather = (arena: TensorLayout['arena']): Floats => {
+    const mine = layout.filter((tensor) => tensor.arena === arena)
+    const flat = floats(type, total(mine))
+    for (const tensor of mine) flat.set(find(file, path, tensor.name, dtype, tensor.shape), tensor.offset)
+    return flat
+  }
+  const model: Model & Extras = {
+    spec,
+    type,
+    parameters: gather('parameters'),
+    buffers: gather('buffers'),
+    mask: gatherMask(file, path, layout),
+    history: parseHistory(metadata.history),
+    ...(metadata.notes !== undefined && { notes: JSON.parse(metadata.notes) as unknown }),
+  }
+  if (metadata.cursor === undefined) return model
+  const length = model.parameters.length
+  const optional = (name: (typeof TRAINING)[number]): Floats | undefined =>
+    file.tensors.has(`training.${name}`)
+      ? (find(file, path, `training.${name}`, dtype, [length]) as Floats)
+      : undefined
+  const scores = optional('scores')
+  return {
+    ...model,
+    training: {
+      cursor: JSON.parse(metadata.cursor) as unknown,
+      moment1: optional('moment1') ?? floats(type, length),
+      moment2: optional('moment2') ?? floats(type, length),
+      ...(scores !== undefined && { scores }),
+    },
   }
 }
 
@@ -144,21 +201,23 @@ const gatherMask = (file: File, path: string, layout: readonly TensorLayout[]): 
 const find = (file: File, path: string, name: string, dtype: string, shape: readonly number[]) => {
   const tensor = file.tensors.get(name)
   if (tensor === undefined) throw new CoppiceError('ERR_FILE', `${path} lacks the tensor "${name}"`)
-  if (tensor.dtype !== dtype || tensor.shape.join() !== shape.join()) {
-    throw new CoppiceError(
-      'ERR_FILE',
-      `${path}: tensor "${name}" is ${tensor.dtype} [${tensor.shape.join(', ')}] where the spec needs ` +
-        `${dtype} [${shape.join(', ')}]`,
-    )
-  }
+  requireType(path, { name, ...tensor }, dtype, shape)
   return tensor.data as Floats | Uint8Array
 }
 
-const parseHistory = (text: string | undefined): TrainingHistory => {
-  if (text === undefined) return {}
-  const { objective, fineTunedWith } = JSON.parse(text) as Record<keyof TrainingHistory, unknown>
-  return {
-    ...(objective !== undefined && { objective: objectiveSchema.parse(objective) }),
-    ...(fineTunedWith !== undefined && { fineTunedWith: objectiveSchema.parse(fineTunedWith) }),
-  }
+const requireType = (
+  path: string,
+  { name, dtype, shape }: { name: string; dtype: string; shape: readonly number[] },
+  wantedType: string,
+  wantedShape: readonly number[],
+): void => {
+  if (dtype === wantedType && shape.join() === wantedShape.join()) return
+  throw new CoppiceError(
+    'ERR_FILE',
+    `${path}: tensor "${name}" is ${dtype} ${showShape(shape)} where the spec needs ` +
+      `${wantedType} ${showShape(wantedShape)}`,
+  )
 }
+
+const parseHistory = (text: string | undefined): TrainingHistory =>
+  text === undefined ? {} : parse(historySchema, JSON.parse(text), 'history')

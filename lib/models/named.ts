@@ -1,4 +1,5 @@
 /** The known networks, ready on a device: `await networks.resNet18({ device: 'cuda', seed: 1 })`. */
+import { optionsOf } from '../base/arguments.js'
 import { definitions } from '../networks/index.js'
 import type { NetworkOptions } from '../networks/options.js'
 import type { NetworkSpec } from '../networks/spec.js'
@@ -19,12 +20,14 @@ export type NamedNetworks = {
 
 const create =
   (define: (options: NetworkOptions) => NetworkSpec) =>
-  ({ device, seed, type, ...shared }: NamedNetworkOptions = {}): Promise<Network> =>
-    Network.create(define(shared), {
+  async (options: NamedNetworkOptions = {}): Promise<Network> => {
+    const { device, seed, type, ...shared } = optionsOf(options, 'network')
+    return Network.create(define(shared), {
       ...(device !== undefined && { device }),
       ...(seed !== undefined && { seed }),
       ...(type !== undefined && { type }),
     })
+  }
 
 /**
  * The known networks by name, freshly initialised on a device: `vgg16` (15,311,818 parameters), `wideResNet` (with

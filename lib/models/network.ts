@@ -1,4 +1,5 @@
 /** A network that lives on a device: its spec, its weights and mask, and the objective it was trained with. */
+
 import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
@@ -10,8 +11,12 @@ import type {
   Precision,
   TensorLayout,
 } from '../../bindings/native.js'
+import { instanceOf, optionsOf, pathOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { sameData } from '../base/json.js'
+import { requireMemory } from '../base/memory.js'
+import { parse, seedSchema } from '../base/schemas.js'
+import { describeNetwork } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { parseSpec } from '../networks/parse.js'
 import { classCount } from '../networks/shapes.js'
@@ -33,13 +38,12 @@ export interface CreateOptions {
 
 /** A handle; `dispose()` (or `using`) frees its memory at once. */
 export class Network {
-  /** What it was trained for; `train` and `compress` write it. */
-  history: TrainingHistory = {}
-
   private constructor(
     readonly spec: NetworkSpec,
     /** The native handle, for the jobs of bindings/native.ts. */
     readonly handle: NativeNetwork,
+    /** What all claims of a network share. */
+    private readonly memory: { history: TrainingHistory } = { history: {} },
   ) {}
 
   /**
@@ -47,9 +51,11 @@ export class Network {
    * @throws CoppiceError `ERR_INVALID_ARGUMENT` for a spec whose shapes don't fit, `ERR_DEVICE` for a missing device
    */
   static async create(spec: NetworkSpec | string, options: CreateOptions = {}): Promise<Network> {
+    optionsOf(options, 'network')
     const parsed = typeof spec === 'string' ? networkSpec(spec) : parseSpec(spec)
     const network = await Network.allocate(parsed, options)
-    await settle(() => network.handle.initialise(options.seed ?? 0))
+    const seed = parse(seedSchema.default(0), options.seed, 'network.seed')
+    await settle(() => network.handle.initialise(seed))
     return network
   }
 
@@ -58,13 +64,16 @@ export class Network {
     state: Omit<NetworkState, 'layout'>,
     options: { device?: Device } = {},
   ): Promise<Network> {
-    const network = await Network.allocate(state.spec, { ...options, type: state.type })
+    optionsOf(state, 'Network.from')
+    optionsOf(options, 'Network.from')
+    const network = await Network.allocate(parseSpec(state.spec), { ...options, type: state.type })
     await network.write(state)
     return network
   }
 
   /** Reads a model file that `save`, a run or `coppice compact` wrote. */
   static async load(path: string, options: { device?: Device } = {}): Promise<Network> {
+    optionsOf(options, 'network')
     const model = await readModel(path)
     return Network.from(model, options).catch((error) => {
       throw refused(error)
@@ -75,6 +84,10 @@ export class Network {
 
   private static async allocate(spec: NetworkSpec, options: CreateOptions): Promise<Network> {
     const { device = 'cpu', type = 'float32' } = options
+    // Weights, their gradients, and the mask.
+    const bytes = type === 'float64' ? 8 : 4
+    const { parameters } = describeNetwork(spec)
+    if (device === 'cpu') requireMemory(parameters * (2 * bytes + 1), `network "${spec.name}"`)
     return new Network(spec, await settle(() => addon().createNetwork(spec, { device, type })))
   }
 
@@ -110,27 +123,43 @@ export class Network {
     return this.layout.filter((tensor) => tensor.arena === 'parameters')
   }
 
+  /** What it was trained for; `train` and `compress` write it. */
+  get history(): TrainingHistory {
+    return this.memory.history
+  }
+
+  set history(history: TrainingHistory) {
+    this.claim('history').dispose()
+    this.memory.history = Object.freeze({ ...history })
+  }
+
+  /**
+   * The same network in the hands of one job: until what is returned is disposed, nobody can write the network but
+   * through it. Everybody may read: a network that is being trained is as it was after some batch. `train`, `compress`
+   * and `write` claim the network they work on.
+   *
+   * @throws CoppiceError `ERR_BUSY`, as whatever else would write, if another job owns the network
+   */
+  claim(job: string): Network {
+    return new Network(this.spec, this.handle.claim(job), this.memory)
+  }
+
   /** A copy of weights, statistics and mask. */
   async read(): Promise<NetworkState> {
-    const { handle } = this
-    return {
-      spec: this.spec,
-      type: this.type,
-      layout: this.layout,
-      parameters: await settle(() => handle.read('parameters')),
-      buffers: await settle(() => handle.read('buffers')),
-      mask: await settle(() => handle.read('mask')),
-      history: { ...this.history },
-    }
+    const history = { ...this.history }
+    const arenas = await settle(() => this.handle.snapshot())
+    return { spec: this.spec, type: this.type, layout: this.layout, ...arenas, history }
   }
 
   /** Overwrites weights, statistics and mask; the spec must be this network's. */
   async write(state: Omit<NetworkState, 'layout'>): Promise<void> {
-    requireSameNetwork(this.spec, state.spec)
-    await settle(() => this.handle.write('mask', state.mask))
-    await settle(() => this.handle.write('parameters', state.parameters))
-    await settle(() => this.handle.write('buffers', state.buffers))
-    this.history = { ...state.history }
+    optionsOf(state, 'network.write')
+    requireSameNetwork(this.spec, parseSpec(state.spec))
+    using own = this.claim('write')
+    await settle(() => own.handle.write('mask', state.mask))
+    await settle(() => own.handle.write('parameters', state.parameters))
+    await settle(() => own.handle.write('buffers', state.buffers))
+    own.history = { ...state.history }
   }
 
   /** Fraction of all prunable weights that the mask removes. */
@@ -140,13 +169,13 @@ export class Network {
 
   /** Logits [n, classes] in evaluation mode for pixels in [0,1], [n, channels, height, width] flat. */
   logits(images: Floats, options: { precision?: Precision } = {}): Promise<Floats> {
-    const precision = options.precision ?? defaultPrecision(this)
+    const precision = optionsOf(options, 'logits').precision ?? defaultPrecision(this)
     return settle(() => addon().forward(this.handle, images, { precision, training: false }))
   }
 
   /** Writes weights, mask and spec as safetensors, atomically. */
   async save(path: string): Promise<void> {
-    await writeModel(path, await this.read())
+    await writeModel(pathOf(path, 'save'), await this.read())
   }
 
   /**
@@ -159,7 +188,10 @@ export class Network {
     return Network.from({ ...state, ...smaller }, { device: this.device })
   }
 
-  /** Frees the memory now; using the network afterwards is an error. Idempotent. */
+  /**
+   * Frees the memory now, or after a running native job that uses it; using the network afterwards is an error, for a
+   * job that is training it, too: that ends with `ERR_DISPOSED` instead of its next epoch. Idempotent.
+   */
   dispose(): void {
     this.handle.dispose()
   }
@@ -179,6 +211,10 @@ export class Network {
     return `Network "${this.name}" { ${this.handle.disposed ? 'disposed' : facts.join(', ')} }`
   }
 }
+
+/** A network that a caller handed over. @throws CoppiceError that says what came instead */
+export const requireNetwork = (value: unknown, what: string): Network =>
+  instanceOf(Network, value, what, 'a network, such as `await vgg16()` gives')
 
 /** Reads a model file (safetensors with the spec in its header) onto a device. */
 export const loadNetwork = (path: string, options: { device?: Device } = {}): Promise<Network> =>

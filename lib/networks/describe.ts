@@ -1,5 +1,5 @@
 /** What a network costs: parameters and multiply-accumulates (MACs) of one image, node by node and in sum. */
-import { nodeShapes } from './shapes.js'
+import { nodeShapes, requireSpec } from './shapes.js'
 import type { ImageShape, NetworkSpec, OperationName } from './spec.js'
 import { elements, type ParameterTensor, parameterTensors } from './tensors.js'
 
@@ -27,7 +27,7 @@ export interface NetworkDescription {
 
 /** Counts a network's parameters and multiply-accumulates. */
 export const describeNetwork = (spec: NetworkSpec): NetworkDescription => {
-  const shapes = nodeShapes(spec)
+  const shapes = nodeShapes(requireSpec(spec, 'describeNetwork'))
   const tensors = parameterTensors(spec)
   const nodes = spec.nodes.map(({ name, op }): NodeDescription => {
     const own = tensors.filter((tensor) => tensor.node === name)

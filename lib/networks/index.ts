@@ -1,6 +1,7 @@
 /** Networks by name. A new one is a file with a function that returns its spec, and a line here. */
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
-import { didYouMean } from '../base/numbers.js'
+import { didYouMean, show } from '../base/numbers.js'
 import { allCnnSpec } from './allCnn.js'
 import { cifarLargeSpec } from './cifarLarge.js'
 import type { NetworkOptions } from './options.js'
@@ -36,11 +37,13 @@ export const networkNames: readonly string[] = Object.keys(definitions).flatMap(
  * @throws CoppiceError for an unknown name (with the nearest known one) or option.
  */
 export const networkSpec = (name: string, options: NetworkOptions = {}): NetworkSpec => {
+  if (typeof name !== 'string') throw invalid(`network: expected a name, received ${show(name)}`)
+  optionsOf(options, name)
   for (const [family, define] of Object.entries(definitions)) {
     const own = isFamily(family) ? families[family].read(name) : family === name ? {} : undefined
     if (own !== undefined) return (define as (all: NetworkOptions) => NetworkSpec)({ ...options, ...own })
   }
   throw invalid(
-    `unknown network "${name}"; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
+    `unknown network ${show(name)}; known are ${networkNames.join(', ')}${didYouMean(name, networkNames)}`,
   )
 }

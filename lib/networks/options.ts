@@ -1,8 +1,9 @@
 /** What every network of Coppice can be varied in: width, classes, image shape and input normalisation. */
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
-import { fraction, show } from '../base/numbers.js'
-import { integer, parse, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween, show } from '../base/numbers.js'
+import { integer, listOf, parse, positiveUpTo, strict } from '../base/schemas.js'
 import type { NodeInput } from './parse.js'
 import type { ImageShape } from './spec.js'
 
@@ -32,19 +33,25 @@ export const CIFAR10_NORMALIZATION: Readonly<Normalization> = {
   std: [0.247, 0.2435, 0.2616],
 }
 
-const numbers = z.array(fraction)
+const side = integer(1, LIMITS.size)
+const numbers = (low: number) =>
+  listOf(fractionBetween(low, LIMITS.normalisation), 'expected a list of numbers')
 
 /** Schema of `NetworkOptions`, defaults filled in. */
 export const networkOptionsSchema = strict({
-  scale: fraction.refine((scale) => scale > 0, { error: 'must be greater than 0' }).default(1),
-  classes: integer(2).default(10),
-  input: z
-    .tuple([integer(1), integer(1), integer(1)], 'expected [channels, height, width]')
-    .default([3, 32, 32]),
+  scale: positiveUpTo(LIMITS.scale).default(1),
+  classes: integer(2, LIMITS.size).default(10),
+  input: z.tuple([side, side, side], 'expected [channels, height, width]').default([3, 32, 32]),
   normalize: z
-    .union([z.literal(false), strict({ mean: numbers, std: numbers })], {
-      error: (issue) => `expected false or { mean, std }, received ${show(issue.input)}`,
-    })
+    .union(
+      [
+        z.literal(false),
+        strict({ mean: numbers(-LIMITS.normalisation), std: numbers(1 / LIMITS.normalisation) }),
+      ],
+      {
+        error: (issue) => `expected false or { mean, std }, received ${show(issue.input)}`,
+      },
+    )
     .default({ mean: [...CIFAR10_NORMALIZATION.mean], std: [...CIFAR10_NORMALIZATION.std] }),
 })
 

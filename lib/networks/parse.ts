@@ -1,20 +1,25 @@
 /** From any value (a recipe, a file, a script) to a checked `NetworkSpec`: keys, names, order, then shapes. */
 import { z } from 'zod'
 import { invalid } from '../base/errors.js'
-import { didYouMean, show } from '../base/numbers.js'
-import { integer, parse, strict, variantsOf } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { didYouMean, show, showShape } from '../base/numbers.js'
+import { requirePlain } from '../base/plain.js'
+import { integer, parse, strict, textUpTo, variantsOf } from '../base/schemas.js'
 import { factsOf } from './operations.js'
 import { nodeShapes } from './shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec, type OperationName } from './spec.js'
+import { elements, parameterTensors } from './tensors.js'
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 
-const finite = z.number('expected a finite number')
-const positive = finite.gt(0, 'must be greater than 0')
-const size = integer(1)
+const between = (low: number, high: number) =>
+  z.number('expected a finite number').refine((value) => value >= low && value <= high, {
+    error: (issue) => `must lie between ${low} and ${high}, received ${show(issue.input)}`,
+  })
+const size = integer(1, LIMITS.size)
 
 const initialisation = z.union(
-  [z.enum(['kaimingFanOut', 'kaimingFanIn', 'torch']), strict({ normal: finite.min(0) })],
+  [z.enum(['kaimingFanOut', 'kaimingFanIn', 'torch']), strict({ normal: between(0, LIMITS.deviation) })],
   {
     error: (issue) =>
       `expected kaimingFanOut, kaimingFanIn, torch or { normal: deviation }; received ${show(issue.input)}`,
@@ -24,9 +29,10 @@ const initialisation = z.union(
 const base = {
   name: z
     .string('expected a name')
+    .max(LIMITS.name, `must not be longer than ${LIMITS.name} characters`)
     .regex(NAME, 'must consist of letters, digits, "_", "-" and "."')
     .refine((name) => name !== IMAGE, `"${IMAGE}" is the name of the input and cannot name a node`),
-  inputs: z.array(z.string('expected the name of a node'), 'expected a list of node names').optional(),
+  inputs: z.array(textUpTo(LIMITS.name, 'the name of a node'), 'expected a list of node names').optional(),
 }
 const pool = { ...base, kernel: size, stride: size.optional() }
 
@@ -34,8 +40,8 @@ const operationSchemas = {
   normalize: strict({
     ...base,
     op: z.literal('normalize'),
-    mean: z.array(finite, 'expected a list of numbers'),
-    std: z.array(positive, 'expected a list of numbers'),
+    mean: z.array(between(-LIMITS.normalisation, LIMITS.normalisation), 'expected a list of numbers'),
+    std: z.array(between(1 / LIMITS.normalisation, LIMITS.normalisation), 'expected a list of numbers'),
   }),
   conv2d: strict({
     ...base,
@@ -43,15 +49,17 @@ const operationSchemas = {
     channels: size,
     kernel: size,
     stride: size.default(1),
-    padding: integer(0).default(0),
+    padding: integer(0, LIMITS.size).default(0),
     bias: z.boolean('expected true or false').default(true),
     init: initialisation.default('kaimingFanOut'),
   }),
   batchNorm2d: strict({
     ...base,
     op: z.literal('batchNorm2d'),
-    epsilon: positive.default(1e-5),
-    momentum: positive.max(1, 'must be at most 1').default(0.1),
+    epsilon: between(...LIMITS.batchNormEpsilon).default(1e-5),
+    momentum: between(0, 1)
+      .refine((value) => value > 0, 'must be greater than 0')
+      .default(0.1),
   }),
   relu: strict({ ...base, op: z.literal('relu') }),
   maxPool2d: strict({ ...base, op: z.literal('maxPool2d'), ...pool }),
@@ -70,9 +78,12 @@ const operationSchemas = {
 const node = variantsOf('op', operationSchemas)
 
 const network = strict({
-  name: z.string('expected a name').min(1, 'must not be empty'),
+  name: textUpTo(LIMITS.name, 'a name').min(1, 'must not be empty'),
   input: z.tuple([size, size, size], 'expected [channels, height, width]'),
-  nodes: z.array(node, 'expected a list of nodes').min(1, 'a network needs at least one node'),
+  nodes: z
+    .array(node, 'expected a list of nodes')
+    .min(1, 'a network needs at least one node')
+    .max(LIMITS.nodes, `has more than ${LIMITS.nodes} nodes`),
 })
 
 /** A network as people write it: sizes with defaults may be left out, and so may the inputs of a chain. */
@@ -89,11 +100,13 @@ export type NodeInput = z.input<typeof node>
  * vector of at least two logits.
  */
 export const parseSpec = (value: unknown): NetworkSpec => {
+  requirePlain(value, 'network')
   const parsed = parse(network, value, 'network')
   const nodes = parsed.nodes.map((each, index) => complete(each, parsed.nodes[index - 1]?.name ?? IMAGE))
   const spec: NetworkSpec = { name: parsed.name, input: parsed.input, nodes }
   checkGraph(spec)
   checkOutput(spec)
+  checkSizes(spec)
   return spec
 }
 
@@ -145,6 +158,24 @@ const checkOutput = (spec: NetworkSpec): void => {
     throw invalid(
       `node "${last?.name}": the last node gives the logits and must be a vector of at least two, ` +
         `but its output is [${shape.join(', ')}]; end with flatten or linear`,
+    )
+  }
+}
+
+/** What no device could hold is refused before anything is asked of one. */
+const checkSizes = (spec: NetworkSpec): void => {
+  const large = (shape: readonly number[]) => elements(shape) > LIMITS.elements
+  const tensors = parameterTensors(spec)
+  const tensor = tensors.find(({ shape }) => large(shape))
+  if (tensor !== undefined) {
+    throw invalid(`node "${tensor.node}": ${tensor.kind} of ${showShape(tensor.shape)} is too large`)
+  }
+  const [node, shape] = [...nodeShapes(spec)].find(([, output]) => large(output)) ?? []
+  if (shape !== undefined) throw invalid(`node "${node}": output of ${showShape(shape)} is too large`)
+  const total = tensors.reduce((sum, each) => sum + elements(each.shape), 0)
+  if (total > LIMITS.elements || large(spec.input)) {
+    throw invalid(
+      `network "${spec.name}": has ${total} parameters and images of ${showShape(spec.input)}, which is too much`,
     )
   }
 }

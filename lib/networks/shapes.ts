@@ -1,5 +1,7 @@
 /** The shape of every node's output, from the spec alone; where two shapes do not fit, an error names the node. */
+
 import { invalid } from '../base/errors.js'
+import { show } from '../base/numbers.js'
 import { factsOf } from './operations.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from './spec.js'
 
@@ -23,6 +25,13 @@ export const inputShapes = (node: NodeSpec, shapes: ReadonlyMap<string, number[]
       throw invalid(`node "${node.name}" reads "${input}", which is not a node before it`)
     return shape
   })
+
+/** A spec that a caller handed over, as far as a look tells. @throws CoppiceError that says what came instead */
+export const requireSpec = (value: unknown, what: string): NetworkSpec => {
+  const { input, nodes } = typeof value === 'object' && value !== null ? (value as Partial<NetworkSpec>) : {}
+  if (Array.isArray(input) && Array.isArray(nodes)) return value as NetworkSpec
+  throw invalid(`${what}: expected a network spec, as networkSpec() gives, received ${show(value)}`)
+}
 
 /** Number of logits. */
 export const classCount = (spec: NetworkSpec): number => {

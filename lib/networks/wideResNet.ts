@@ -3,6 +3,7 @@
  * (Zagoruyko and Komodakis, 2016; HYDRA's `wrn_cifar` without its unused block)
  */
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { type NetworkOptions, reducedSide, resolveOptions } from './options.js'
 import { type NodeInput, parseSpec } from './parse.js'
 import type { NetworkSpec } from './spec.js'
@@ -42,11 +43,15 @@ interface Block {
  */
 export const wideResNetSpec = ({ depth, widen, ...options }: WideResNetOptions): NetworkSpec => {
   const name = `wideResNet-${depth}-${widen}`
-  if (!Number.isInteger(depth) || depth < 10 || (depth - 4) % 6 !== 0) {
-    throw invalid(`${name}: the depth must be 6 n + 4, such as 10, 16, 22, 28 or 40; received ${depth}`)
+  if (!Number.isInteger(depth) || depth < 10 || depth > LIMITS.depth || (depth - 4) % 6 !== 0) {
+    throw invalid(
+      `${name}: the depth must be 6 n + 4, such as 10, 16, 22, 28 or 40, and at most ${LIMITS.depth}; received ${depth}`,
+    )
   }
-  if (!(Number.isInteger(widen) && widen >= 1)) {
-    throw invalid(`${name}: the widening factor must be a whole number of at least 1, received ${widen}`)
+  if (!(Number.isInteger(widen) && widen >= 1 && widen <= LIMITS.scale)) {
+    throw invalid(
+      `${name}: the widening factor must be a whole number from 1 to ${LIMITS.scale}, received ${widen}`,
+    )
   }
   const { classes, input, width, normalize } = resolveOptions(name, options)
   const side = reducedSide(name, input, 4)

@@ -2,8 +2,10 @@
  * Adversarial training: the mean cross-entropy on adversarial examples only, crafted by projected gradient ascent
  * with batch norm in evaluation mode. (Madry et al., 2018)
  */
+
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
+import { optionsOf } from '../base/arguments.js'
 import { parse, strict } from '../base/schemas.js'
 import { type ObjectiveKind, underAttack } from './objective.js'
 
@@ -28,4 +30,4 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step.
  */
 export const adversarial = (options: Partial<AttackOptions> = {}): Adversarial =>
-  Object.freeze(parse(schema, { ...options, kind: 'adversarial' }, 'adversarial'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'adversarial'), kind: 'adversarial' }, 'adversarial'))

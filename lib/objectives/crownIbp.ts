@@ -3,8 +3,10 @@
  * The bound stays this one to the end: the paper's β, which goes over to interval bounds, is left out.
  * (Zhang et al., "Towards Stable and Efficient Training of Verifiably Robust Neural Networks", 2020)
  */
+
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
+import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
@@ -33,4 +35,4 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
 export const crownIbp = (options: Partial<KappaOptions> = {}): CrownIbp =>
-  Object.freeze(parse(schema, { ...options, kind: 'crownIbp' }, 'crownIbp'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'crownIbp'), kind: 'crownIbp' }, 'crownIbp'))

@@ -2,8 +2,10 @@
  * IBP: clean loss and cross-entropy of the worst logits that interval bound propagation allows, on every image.
  * (Gowal et al., "On the Effectiveness of Interval Bound Propagation", 2018)
  */
+
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
+import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import type { ObjectiveKind } from './objective.js'
@@ -31,4 +33,4 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
 export const ibp = (options: Partial<KappaOptions> = {}): Ibp =>
-  Object.freeze(parse(schema, { ...options, kind: 'ibp' }, 'ibp'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'ibp'), kind: 'ibp' }, 'ibp'))

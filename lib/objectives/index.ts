@@ -1,7 +1,10 @@
 /** Objectives: what loss a batch has. One immutable value serves pre-training, pruning and fine-tuning alike. */
 import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { invalid } from '../base/errors.js'
 import { sameData } from '../base/json.js'
+import { show } from '../base/numbers.js'
 import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
@@ -49,7 +52,8 @@ export const objective = (
 ): Objective => Object.freeze(parse(objectiveSchema, choice, 'objective'))
 
 /** Whether two objectives are the same in every number: whether fine-tuning matches pre-training. */
-export const sameObjective = (a: Objective, b: Objective): boolean => sameData(a, b)
+export const sameObjective = (a: Objective, b: Objective): boolean =>
+  sameData(optionsOf(a, 'objective'), optionsOf(b, 'objective'))
 
 /** One line for people: `adversarial PGD-10, eps 8/255, step 2/255`. */
 export const describeObjective = (objective: Objective): string => kindOf(objective).describe(objective)
@@ -68,5 +72,10 @@ export const gentleStart = (objective: Objective): GentleStart | undefined => ki
 export const objectiveWork = (objective: Objective): number => kindOf(objective).work(objective)
 
 /** The entry of a kind only ever meets objectives of its kind, which the type of the table cannot say. */
-const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> =>
-  kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+const kindOf = (objective: Objective): ObjectiveKind<Objective, typeof objectiveSchema> => {
+  const name: unknown = optionsOf(objective, 'objective').kind
+  if (typeof name !== 'string' || !Object.hasOwn(kinds, name)) {
+    throw invalid(`objective: expected one of ${objectiveNames.join(', ')}, received ${show(objective)}`)
+  }
+  return kinds[objective.kind] as unknown as ObjectiveKind<Objective, typeof objectiveSchema>
+}

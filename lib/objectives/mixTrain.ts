@@ -5,12 +5,15 @@
  * `coin` is what its authors' code does: with probability α a batch's loss is CE + w·RCE, else CE alone, and w grows
  * by 2.5 at a time from 0.1 to at most 50 once ε is full. `convex` is (1−α)·CE + α·RCE on every batch.
  */
+
 import { z } from 'zod'
 import { boundMethods, trainableMethods } from '../../bindings/boundMethods.js'
 import type { NativeVerified } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { hash32 } from '../base/hash.js'
-import { formatPixels, fraction, fractionBetween } from '../base/numbers.js'
-import { choice, integer, parse, strict } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { choice, integer, parse, positiveUpTo, strict } from '../base/schemas.js'
 import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { boundedEpsilon, onBounds } from './onBounds.js'
 
@@ -41,23 +44,18 @@ export interface MixTrain extends MixTrainOptions {
   readonly kind: 'mixTrain'
 }
 
-const positive = (value: number) =>
-  fraction
-    .refine((number) => number > 0 && number <= 1e6, { error: 'must be greater than 0 and at most 1e6' })
-    .default(value)
-
 const schema = strict({
   kind: z.literal('mixTrain'),
   epsilon: boundedEpsilon,
-  k: integer(1).default(10),
+  k: integer(1, LIMITS.boundedImages).default(10),
   alpha: fractionBetween(0, 1).default(0.7),
   bound: choice(trainableMethods).default('symbolic'),
   mix: choice(['coin', 'convex']).default('coin'),
   gradient: choice(['full', 'detached']).default('full'),
-  weight: positive(0.1),
-  weightGrowth: fraction.refine((growth) => growth >= 1, { error: 'must be at least 1' }).default(2.5),
-  weightSteps: integer(1).default(10),
-  maxWeight: positive(50),
+  weight: positiveUpTo(LIMITS.lossWeight).default(0.1),
+  weightGrowth: fractionBetween(1, LIMITS.lossWeight).default(2.5),
+  weightSteps: integer(1, LIMITS.steps).default(10),
+  maxWeight: positiveUpTo(LIMITS.lossWeight).default(50),
 })
 
 /** w = min(max, weight · growth^⌊steps · part of the phase after the ramp⌋); the last part's weight is the final one. */
@@ -103,4 +101,4 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
  * 1, a weight of 0 or above 1e6, a growth below 1.
  */
 export const mixTrain = (options: Partial<MixTrainOptions> = {}): MixTrain =>
-  Object.freeze(parse(schema, { ...options, kind: 'mixTrain' }, 'mixTrain'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'mixTrain'), kind: 'mixTrain' }, 'mixTrain'))

@@ -2,9 +2,12 @@
  * TRADES: cross-entropy on the images plus β times the Kullback–Leibler divergence between the predictions on them
  * and on adversarial examples, which maximise that divergence. (Zhang et al., 2019)
  */
+
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
-import { fraction } from '../base/numbers.js'
+import { optionsOf } from '../base/arguments.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
 import { type ObjectiveKind, underAttack } from './objective.js'
 
@@ -20,7 +23,7 @@ export interface Trades extends TradesOptions {
 const schema = strict({
   kind: z.literal('trades'),
   ...attackShape('gaussian'),
-  beta: fraction.refine((beta) => beta >= 0, { error: 'must be at least 0' }).default(6),
+  beta: fractionBetween(0, LIMITS.lossWeight).default(6),
 })
 
 export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
@@ -37,4 +40,4 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step, a negative β.
  */
 export const trades = (options: Partial<TradesOptions> = {}): Trades =>
-  Object.freeze(parse(schema, { ...options, kind: 'trades' }, 'trades'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'trades'), kind: 'trades' }, 'trades'))

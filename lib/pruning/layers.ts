@@ -1,5 +1,8 @@
 /** What a structure makes of a network: layers of groups of weights, each group removed as a whole or not at all. */
+
 import type { TensorLayout } from '../../bindings/native.js'
+import { invalid } from '../base/errors.js'
+import { show } from '../base/numbers.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import type { Part } from './tiles.js'
 
@@ -75,4 +78,10 @@ export const keepBest = (
     if (best < 0 || (scores[group] ?? 0) >= (scores[best] ?? 0)) best = group
   }
   if (best >= 0) flags[best] = KEPT
+}
+
+/** The tensors of a network that a caller handed over. @throws CoppiceError that says what came instead */
+export const requireLayout = (value: unknown, what: string): void => {
+  if (Array.isArray(value) && value.every((each) => typeof each === 'object' && each !== null)) return
+  throw invalid(`${what}: expected a network's layout, received ${show(value)}`)
 }

@@ -1,10 +1,20 @@
 /** From weights to a mask: a structure makes groups, a score ranks them, a scope divides the target, the lowest go. */
+
 import type { Floats, TensorLayout } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { didYouMean, show } from '../base/numbers.js'
+import { requireSpec } from '../networks/shapes.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { flagsOf, maskOut, measure } from './groups.js'
-import { keepAll, type PruneLayer, type Residual, residualNames, type StructureRule } from './layers.js'
+import {
+  keepAll,
+  type PruneLayer,
+  type Residual,
+  requireLayout,
+  residualNames,
+  type StructureRule,
+} from './layers.js'
 import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'
 import { type Score, scoreGroups, scoreNames, scoreNeeds } from './scores.js'
 import { breathe, pruneLowest, type Ranking } from './select.js'
@@ -61,7 +71,9 @@ export interface PruneReport {
 export const pruneMask = async (
   request: PruneRequest,
 ): Promise<{ mask: Uint8Array; report: PruneReport }> => {
-  const { spec, parameters, structure, scope = 'layer', residual = 'inner' } = request
+  const { spec, parameters, structure, scope = 'layer', residual = 'inner' } = optionsOf(request, 'pruneMask')
+  requireSpec(spec, 'pruneMask.spec')
+  requireLayout(request.layout, 'pruneMask.layout')
   const layout = request.layout.filter((tensor) => tensor.arena === 'parameters')
   check(request, layout)
   const mask = startingMask(request.previous, parameters.length)

@@ -1,6 +1,10 @@
 /** Which structures a mask was made for, as far as that can be told from what it leaves. */
+
 import type { TensorLayout } from '../../bindings/native.js'
+import { instanceOf } from '../base/arguments.js'
+import { requireSpec } from '../networks/shapes.js'
 import type { NetworkSpec } from '../networks/spec.js'
+import { requireLayout } from './layers.js'
 import { remainingWeights } from './sparsity.js'
 import { type Structure, structureNames, structures } from './structures.js'
 
@@ -14,6 +18,9 @@ export const patternsOf = (
   layout: readonly TensorLayout[],
   mask: Uint8Array,
 ): Structure[] => {
+  requireSpec(spec, 'patternsOf')
+  requireLayout(layout, 'patternsOf')
+  instanceOf(Uint8Array, mask, 'patternsOf', 'a mask (Uint8Array)')
   const tensors = layout.filter((tensor) => tensor.arena === 'parameters')
   const dense = tensors.every((tensor) => !tensor.prunable || remainingWeights(mask, tensor) === tensor.size)
   if (dense) return []

@@ -1,8 +1,8 @@
 /** The settings of pruning with fine-tuning, as options and recipes give them. Defaults are the paper's. */
 
-import { z } from 'zod'
+import { LIMITS } from '../base/limits.js'
 import { fraction, fractionBetween, show } from '../base/numbers.js'
-import { choice, integer, learningRateSchema } from '../base/schemas.js'
+import { choice, integer, learningRateSchema, listOf, textUpTo } from '../base/schemas.js'
 import { residualNames } from './layers.js'
 import { pruneScheduleNames } from './schedules.js'
 import { scopeNames } from './scopes.js'
@@ -19,12 +19,16 @@ export const pruneShape = {
   score: choice(scoreNames).default('magnitude'),
   scope: choice(scopeNames).default('layer'),
   residual: choice(residualNames).default('inner'),
-  exclude: z.array(z.string(), 'expected a list of layers').optional(),
+  exclude: listOf(
+    textUpTo(LIMITS.name, 'the name of a layer'),
+    'expected a list of layers',
+    LIMITS.nodes,
+  ).optional(),
   schedule: choice(pruneScheduleNames).default('geometric'),
-  steps: integer(1).default(40),
-  epochsPerStep: integer(0).default(5),
+  steps: integer(1, LIMITS.steps).default(40),
+  epochsPerStep: integer(0, LIMITS.epochs).default(5),
   learningRate: learningRateSchema.default(0.001),
-  milestones: z.array(fractionBetween(0, 1), 'expected a list of sparsities').default([]),
-  scoreEpochs: integer(1).default(5),
+  milestones: listOf(fractionBetween(0, 1), 'expected a list of sparsities').default([]),
+  scoreEpochs: integer(1, LIMITS.epochs).default(5),
   scoreLearningRate: learningRateSchema.default(0.1),
 }

@@ -6,8 +6,19 @@
 import { z } from 'zod'
 import type { Device } from '../../bindings/native.js'
 import { attackSchema, parseAttack } from '../attacks/attack.js'
+import { LIMITS } from '../base/limits.js'
 import { fractionBetween, show } from '../base/numbers.js'
-import { batchSizeSchema, choice, integer, learningRateSchema, parse, strict } from '../base/schemas.js'
+import { requirePlain } from '../base/plain.js'
+import {
+  batchSizeSchema,
+  choice,
+  integer,
+  learningRateSchema,
+  listOf,
+  parse,
+  strict,
+  textUpTo,
+} from '../base/schemas.js'
 import { path } from '../data/set.js'
 import { dataSchema } from '../data/sets.js'
 import { networkOptionsSchema } from '../networks/options.js'
@@ -18,6 +29,7 @@ import { rampShape, settingsShape } from '../training/settings.js'
 import { PAPERS_METHOD, verifierSchema } from '../verification/index.js'
 
 const { seed, ...trainingShape } = settingsShape
+const name = textUpTo(LIMITS.name, 'a name')
 
 /** A word that stands for an object: `vgg16` for `{ name: vgg16 }`. */
 const named = <Schema extends z.ZodType>(key: string, schema: Schema) =>
@@ -27,7 +39,7 @@ const networkSchema = named(
   'name',
   strict({
     /** One of the known networks … */
-    name: z.string().optional(),
+    name: name.optional(),
     scale: networkOptionsSchema.shape.scale.unwrap().optional(),
     classes: networkOptionsSchema.shape.classes.unwrap().optional(),
     input: networkOptionsSchema.shape.input.unwrap().optional(),
@@ -44,7 +56,7 @@ const pretrainSchema = strict({
   /** A model to start from, instead of fresh weights. */
   from: path.optional(),
   /** Default 100, or 0 with `from`. */
-  epochs: integer(0).optional(),
+  epochs: integer(0, LIMITS.epochs).optional(),
   learningRate: learningRateSchema.optional(),
   schedule: scheduleSchema.optional(),
   /** Default: what the objective needs. */
@@ -81,7 +93,9 @@ const branchSchema = z.unknown().transform((value, context): 'none' | 'natural' 
 const finetuneSchema = z
   .preprocess(
     (value) => (Array.isArray(value) ? value : [value]),
-    z.array(branchSchema).min(1, 'needs at least one of none, natural, matched'),
+    listOf(branchSchema, 'expected a list').refine((list) => list.length > 0, {
+      error: 'needs at least one of none, natural, matched',
+    }),
   )
   .default(['matched'])
 
@@ -93,13 +107,13 @@ const verifySchema = z.preprocess(
     verifiers: z
       .preprocess(
         (value) => (value === 'none' ? [] : Array.isArray(value) ? value : [value]),
-        z.array(verifierSchema),
+        listOf(verifierSchema, 'expected a list of verifiers'),
       )
       .prefault(PAPERS_METHOD),
     /** Default: that of the objective if it is on bounds, else that of the attack. */
     epsilon: fractionBetween(0, 1).optional(),
     /** The first so many of the evaluated images; default all of them. */
-    images: integer(1).optional(),
+    images: integer(1, LIMITS.images).optional(),
   }),
 )
 
@@ -108,15 +122,16 @@ const evaluateSchema = strict({
     .preprocess((value) => (typeof value === 'string' ? parseAttack(value) : value), attackSchema)
     .optional(),
   /** The first so many test images; default all. */
-  images: integer(1).optional(),
+  images: integer(1, LIMITS.images).optional(),
   batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).default('fp32'),
   /** Default: `symbolic` where the objective is on bounds, else nothing. */
   verify: verifySchema.optional(),
 })
 
-const recipeSchema = strict({
-  name: z.string().optional(),
+/** Schema of a whole recipe. */
+export const recipeSchema = strict({
+  name: name.optional(),
   seed,
   device: z
     .custom<Device>((value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value), {
@@ -124,7 +139,7 @@ const recipeSchema = strict({
     })
     .default('cpu'),
   /** CPU threads; default: the cores. */
-  threads: integer(1).optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   /** Deterministic algorithms on CUDA, slower; the CPU is deterministic anyway. */
   deterministic: z.boolean('expected true or false').default(false),
   data: named('set', dataSchema),
@@ -139,7 +154,10 @@ const recipeSchema = strict({
 export type Recipe = z.output<typeof recipeSchema>
 
 /** Reads a recipe from plain data. @throws CoppiceError that names the place and suggests the nearest known key */
-export const parseRecipe = (value: unknown): Recipe => parse(recipeSchema, withoutNulls(value), 'recipe')
+export const parseRecipe = (value: unknown): Recipe => {
+  requirePlain(value, 'recipe')
+  return parse(recipeSchema, withoutNulls(value), 'recipe')
+}
 
 /** An empty value in YAML is null, and means that the key is not given. */
 const withoutNulls = (value: unknown): unknown => {

@@ -1,27 +1,33 @@
 /** Recipes as files in YAML or JSON, and changes to them from the command line: `--set prune.sparsity=0.95`. */
-import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { parseAttack } from '../attacks/attack.js'
+import { pathOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { show } from '../base/numbers.js'
+import { requirePlain } from '../base/plain.js'
+import { LONGEST_RECIPE, parseJson } from '../files/json.js'
+import { readText } from '../files/read.js'
+import { parseYaml, YamlError } from './yaml.js'
 
 type Plain = Record<string, unknown>
+
+/** Keys on the way to the deepest value of a recipe, and more. */
+const DEEPEST = 16
+/** Characters of an assignment that an error shows. */
+const LONGEST_SHOWN = 100
 
 /**
  * The plain contents of a recipe file, not yet parsed as a recipe.
  * @throws CoppiceError `ERR_FILE` where the file is missing or not YAML or JSON
  */
 export async function readRecipeFile(path: string): Promise<Plain> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : code
-    throw new CoppiceError('ERR_FILE', `cannot read the recipe ${path}: ${reason}`, { cause: error })
-  }
+  const text = await readText(pathOf(path, 'readRecipeFile'), LONGEST_RECIPE)
   const value = extname(path) === '.json' ? parseJson(text, path) : parseYamlText(text, path)
+  try {
+    requirePlain(value, path)
+  } catch (error) {
+    throw new CoppiceError('ERR_FILE', (error as Error).message, { cause: error })
+  }
   if (isPlain(value)) return value
   throw new CoppiceError(
     'ERR_FILE',
@@ -29,22 +35,12 @@ export async function readRecipeFile(path: string): Promise<Plain> {
   )
 }
 
-const parseJson = (text: string, path: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new CoppiceError('ERR_FILE', `${path} is not JSON: ${(error as Error).message}`, { cause: error })
-  }
-}
-
 const parseYamlText = (text: string, path: string): unknown => {
   try {
     return parseYaml(text)
   } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error
-    // The rest of the message draws the place with arrows over several lines.
-    const [first] = error.message.split('\n')
-    throw new CoppiceError('ERR_FILE', `${path} is not YAML: ${first?.replace(/:$/, '')}`, { cause: error })
+    if (!(error instanceof YamlError)) throw error
+    throw new CoppiceError('ERR_FILE', `${path} is not YAML: ${error.message}`, { cause: error })
   }
 }
 
@@ -53,16 +49,23 @@ const parseYamlText = (text: string, path: string): unknown => {
  * as numbers (`prune.milestones.0`); the value is read as YAML, so `[0.5, 0.9]` is a list and nothing is null.
  */
 export function setValue(recipe: Plain, assignment: string): Plain {
+  if (!isPlain(recipe)) throw invalid(`setValue: expected a recipe, received ${show(recipe)}`)
+  if (typeof assignment !== 'string')
+    throw invalid(`--set: expected path=value, received ${show(assignment)}`)
+  const shown = assignment.length > LONGEST_SHOWN ? `${assignment.slice(0, LONGEST_SHOWN)}...` : assignment
   const equals = assignment.indexOf('=')
-  if (equals < 1) throw invalid(`--set ${assignment}: expected path=value, such as prune.sparsity=0.95`)
+  if (equals < 1) throw invalid(`--set ${shown}: expected path=value, such as prune.sparsity=0.95`)
   const keys = assignment.slice(0, equals).trim().split('.')
-  if (keys.some((key) => key === '')) throw invalid(`--set ${assignment}: the path has an empty key`)
+  if (keys.some((key) => key === '')) throw invalid(`--set ${shown}: the path has an empty key`)
+  if (keys.length > DEEPEST)
+    throw invalid(`--set ${shown}: the path has ${keys.length} keys; no value lies so deep`)
   let value: unknown
   try {
     value = parseYaml(assignment.slice(equals + 1))
   } catch (error) {
-    throw invalid(`--set ${assignment}: the value is not YAML`, error)
+    throw invalid(`--set ${shown}: the value is not YAML (${(error as Error).message})`, error)
   }
+  requirePlain(value, `--set ${shown}`)
   return assign(recipe, keys, value, '') as Plain
 }
 
@@ -70,7 +73,10 @@ const assign = (target: unknown, keys: readonly string[], value: unknown, key: s
   const [first, ...rest] = keys
   if (first === undefined) return value
   if (Array.isArray(target)) {
-    if (!/^\d+$/.test(first)) throw invalid(`--set: "${first}" is no place in the list "${key}"`)
+    // One behind the last adds to the list.
+    if (!/^\d+$/.test(first) || Number(first) > target.length) {
+      throw invalid(`--set: ${show(first)} is no place in the list "${key}", which has ${target.length}`)
+    }
     return Object.assign([...target], { [first]: assign(target[Number(first)], rest, value, first) })
   }
   const object = expand(target, key)

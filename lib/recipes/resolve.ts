@@ -17,6 +17,7 @@ import { attackOf, epsilonToProve, provenEpsilon } from '../objectives/target.js
 import { defaultOptimiser, resolveRamp } from '../training/defaults.js'
 import { type OptimiserChoice, withOptimiser } from '../training/optimiser.js'
 import { defaultSchedule, type LearningRateSchedule, type Ramp } from '../training/schedules.js'
+import { requirePrecision, requireRates } from '../training/settings.js'
 import { PAPERS_METHOD, verifier } from '../verification/index.js'
 import type { Recipe } from './recipe.js'
 
@@ -86,6 +87,12 @@ export function resolveRecipe(
   }
   const attack = evaluate.attack ?? attackOf(objective) ?? pgd()
   const verify = resolveVerify(written, objective, attack, images)
+  const type = training.precision === 'fp64' ? 'float64' : 'float32'
+  requirePrecision(prune?.precision, type, 'recipe.prune')
+  if (type === 'float32') requirePrecision(evaluate.precision, type, 'recipe.evaluate')
+  const learningRate = pretrain.learningRate ?? own.learningRate
+  const schedule = pretrain.schedule ?? defaultSchedule(epochs, ramp)
+  requireRates(learningRate, schedule, 'recipe.pretrain')
   const { prune: _, ...rest } = recipe
   return {
     ...rest,
@@ -96,8 +103,8 @@ export function resolveRecipe(
       ...training,
       objective,
       epochs,
-      learningRate: pretrain.learningRate ?? own.learningRate,
-      schedule: pretrain.schedule ?? defaultSchedule(epochs, ramp),
+      learningRate,
+      schedule,
       ...ramp,
     },
     ...(prune && {

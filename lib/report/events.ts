@@ -1,5 +1,5 @@
 /** Events of a run as lines for people. */
-import type { RunEvent } from '../runs/metrics.js'
+import type { RunEvent } from '../runs/events.js'
 import type { ResultRow } from '../runs/result.js'
 import { formatProportion, percent } from './tables.js'
 

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { cpus, hostname } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { z } from 'zod'
 import { addon, binding } from '../../bindings/load.js'
 import type { Device } from '../../bindings/native.js'
 import { packageFolder, version } from '../base/version.js'
@@ -25,6 +26,21 @@ export interface Environment {
   host: string
   platform: string
 }
+
+/** Of what a file says; what a later version adds is kept. */
+export const environmentSchema = z.looseObject({
+  coppice: z.string(),
+  commit: z.exactOptional(z.string()),
+  node: z.string(),
+  torch: z.string(),
+  cpuCapability: z.string(),
+  cpu: z.string(),
+  device: z.custom<Device>((value) => typeof value === 'string', 'expected a device'),
+  gpu: z.exactOptional(z.string()),
+  threads: z.int(),
+  host: z.string(),
+  platform: z.string(),
+}) satisfies z.ZodType<Environment>
 
 export async function describeEnvironment(device: Device): Promise<Environment> {
   const info = addon().info()

@@ -1,12 +1,10 @@
 /** metrics.ndjson: one line per event, appended and flushed; cut back to a checkpoint when a run resumes from it. */
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { CoppiceError } from '../base/errors.js'
 import { fileError } from '../files/files.js'
-
-/** An event of a run: what happened, when, and its figures. */
-export interface RunEvent {
-  event: string
-  [key: string]: unknown
-}
+import { LONGEST_FILE, readBytes, regularSize } from '../files/read.js'
+import { eventOf, type RunEvent } from './events.js'
 
 /** The event log of one run, open for appending. */
 export class Metrics {
@@ -24,15 +22,22 @@ export class Metrics {
     this.events = events
   }
 
-  /** Opens the log, cut back to its first `keep` bytes, and to whole lines. */
+  /**
+   * Opens the log, cut back to its first `keep` bytes, and to whole lines.
+   *
+   * @throws CoppiceError `ERR_FILE` where it cannot be opened, or a line is no event: then it is left as it is
+   */
   static async open(path: string, keep = Number.POSITIVE_INFINITY): Promise<Metrics> {
+    let file: FileHandle | undefined
     try {
-      const file = await open(path, 'a+')
+      file = await open(path, APPEND)
+      await regularSize(file, LONGEST_FILE)
       const text = (await file.readFile()).subarray(0, Math.min(keep, Number.MAX_SAFE_INTEGER))
-      const { events, length } = wholeEvents(text)
+      const { events, length } = eventsIn(path, text)
       await file.truncate(length)
       return new Metrics(path, file, events, length)
     } catch (error) {
+      await file?.close()
       throw fileError('cannot open', path, error)
     }
   }
@@ -67,17 +72,37 @@ export class Metrics {
   }
 }
 
-/** The events of the complete lines at the start of a log, and the length of those lines. */
-export const wholeEvents = (log: Buffer): { events: RunEvent[]; length: number } => {
+/** As 'a+', but a pipe does not wait for its other end. */
+const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+
+/**
+ * The events of a log as they are now, also of a run in progress; a last line that is being written is left out. Never
+ * writes.
+ *
+ * @throws CoppiceError `ERR_FILE` where the log is missing, or a line is no event
+ */
+export const readEvents = async (path: string): Promise<RunEvent[]> =>
+  eventsIn(path, await readBytes(path)).events
+
+/** The events of the complete lines of a log, and the length of those lines. */
+export const eventsIn = (path: string, log: Buffer): { events: RunEvent[]; length: number } => {
   const events: RunEvent[] = []
   let length = 0
   for (let end = log.indexOf(10); end >= 0; end = log.indexOf(10, length)) {
-    try {
-      events.push(JSON.parse(log.toString('utf8', length, end)) as RunEvent)
-    } catch {
-      break
+    const event = eventOf(lineOf(log.subarray(length, end)))
+    if (event === undefined) {
+      throw new CoppiceError('ERR_FILE', `${path} is damaged: line ${events.length + 1} is no event`)
     }
+    events.push(event)
     length = end + 1
   }
   return { events, length }
+}
+
+const lineOf = (line: Buffer): unknown => {
+  try {
+    return JSON.parse(line.toString('utf8')) as unknown
+  } catch {
+    return undefined
+  }
 }

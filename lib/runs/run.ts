@@ -5,14 +5,16 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { CoppiceError } from '../base/errors.js'
 import { fileError, makeFolder } from '../files/files.js'
-import { readJson, writeJson } from '../files/json.js'
+import { LONGEST_RECIPE, readJson, writeJson } from '../files/json.js'
 import { type Lock, takeLock } from '../files/lock.js'
 import { parseRecipe, type Recipe } from '../recipes/recipe.js'
 import type { ResolvedRecipe } from '../recipes/resolve.js'
-import type { Environment } from './environment.js'
+import { type Environment, environmentSchema } from './environment.js'
 import { Metrics } from './metrics.js'
+import { readFileAs } from './parseFile.js'
 
 /** environment.json. */
 export interface RunEnvironment extends Environment {
@@ -21,6 +23,12 @@ export interface RunEnvironment extends Environment {
   seed: number
   data: { name: string; train: string; validation: string; test: string }
 }
+
+const runEnvironmentSchema: z.ZodType<RunEnvironment> = environmentSchema.extend({
+  identity: z.string(),
+  seed: z.int(),
+  data: z.looseObject({ name: z.string(), train: z.string(), validation: z.string(), test: z.string() }),
+})
 
 /** A run directory that this process holds the lock of. */
 export class Run {
@@ -110,11 +118,19 @@ export class Run {
 /** The recipe of a run. */
 export async function readRunRecipe(path: string): Promise<Recipe> {
   requireRun(path)
-  return parseRecipe(await readJson(join(path, RECIPE)))
+  const file = join(path, RECIPE)
+  const value = await readJson(file, LONGEST_RECIPE)
+  try {
+    return parseRecipe(value)
+  } catch (error) {
+    throw new CoppiceError('ERR_FILE', `${file} is damaged, or no such file: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
 }
 
 export async function readRunEnvironment(path: string): Promise<RunEnvironment> {
-  return (await readJson(join(path, 'environment.json'))) as RunEnvironment
+  return readFileAs(join(path, 'environment.json'), runEnvironmentSchema)
 }
 
 /** Whether a folder holds a run. */

@@ -2,19 +2,20 @@
  * A verification on disk: a first line that says what is verified and how, then one line per image, appended as they
  * come. The same verification goes on with the file where it stopped, whatever stopped it.
  */
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import type { Attack } from '../attacks/attack.js'
+import { type Attack, attackSchema } from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
 import { canonicalJson, sameData } from '../base/json.js'
-import { formatPixels } from '../base/numbers.js'
+import { formatPixels, show } from '../base/numbers.js'
 import { version } from '../base/version.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { type Lock, takeLock } from '../files/lock.js'
-import type { Verifier } from '../verification/index.js'
+import { isMissing, readBytes } from '../files/read.js'
+import { type Verifier, verifierSchema } from '../verification/index.js'
 import { type ImageVerdict, verdictNames } from '../verification/verdict.js'
-import { Metrics, type RunEvent, wholeEvents } from './metrics.js'
+import { eventOf, type RunEvent } from './events.js'
+import { Metrics } from './metrics.js'
 
 /** Everything that verdicts depend on. Memory, batch size and device are no part of it. */
 export interface VerificationHeader {
@@ -40,7 +41,20 @@ const lineSchema = z.object({
   seconds: z.number(),
 })
 
+const named = z.looseObject({ name: z.string(), fingerprint: z.string() })
+const headerSchema: z.ZodType<VerificationHeader> = z.looseObject({
+  network: named,
+  data: named,
+  // Its memory, which is not written, counts for nothing here.
+  verifier: verifierSchema.transform(({ memory: _, ...verifier }) => verifier),
+  epsilon: z.number(),
+  attack: attackSchema.nullable(),
+  seed: z.int(),
+})
+
 const HEADER = 'verification'
+/** Bytes that the first line may have. */
+const LONGEST_HEADER = 65_536
 const IMAGE = 'image'
 
 /** The file of one verification, open for appending; no other process may have it open. */
@@ -94,13 +108,13 @@ export class VerificationFile {
 
 /** Whether the file has begun, with this header; anything else in its place is left alone. */
 const requireSame = async (path: string, header: VerificationHeader): Promise<boolean> => {
-  const contents = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0)
-    throw fileError('cannot read', path, error)
+  const contents = await readBytes(path).catch((error: unknown) => {
+    if (isMissing(error)) return Buffer.alloc(0)
+    throw error
   })
-  const [first] = wholeEvents(contents).events
-  if (first?.event === HEADER) {
-    const difference = differenceOf(first as unknown as VerificationHeader, header)
+  const first = headerIn(contents)
+  if (first !== undefined) {
+    const difference = differenceOf(first, header)
     if (difference === undefined) return true
     throw new CoppiceError(
       'ERR_FILE',
@@ -114,13 +128,24 @@ const requireSame = async (path: string, header: VerificationHeader): Promise<bo
   throw new CoppiceError('ERR_FILE', `${path} is no verification; choose another file with -o`)
 }
 
+/** The header on the first line of a file, where it has one. */
+const headerIn = (contents: Buffer): VerificationHeader | undefined => {
+  const end = contents.indexOf(10)
+  try {
+    const line: unknown = JSON.parse(contents.toString('utf8', 0, Math.min(end, LONGEST_HEADER)))
+    return eventOf(line)?.event === HEADER ? headerSchema.safeParse(line).data : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** What differs between two verifications, in words. */
 const differenceOf = (there: VerificationHeader, here: VerificationHeader): string | undefined => {
   const differs = (key: keyof VerificationHeader) => !sameData(there[key], here[key])
-  if (there.network?.fingerprint !== here.network.fingerprint) {
-    return `of a network with other weights ("${there.network?.name}")`
+  if (there.network.fingerprint !== here.network.fingerprint) {
+    return `of a network with other weights (${show(there.network.name)})`
   }
-  if (there.data?.fingerprint !== here.data.fingerprint) return `of other images ("${there.data?.name}")`
+  if (there.data.fingerprint !== here.data.fingerprint) return `of other images (${show(there.data.name)})`
   if (differs('epsilon'))
     return `eps is ${formatPixels(there.epsilon)} there, ${formatPixels(here.epsilon)} here`
   for (const key of ['verifier', 'attack', 'seed'] as const) {

@@ -3,17 +3,20 @@
  * `$XDG_CACHE_HOME/coppice` or `~/.cache/coppice`; `COPPICE_CACHE` names another folder, and `off` (or nothing) none.
  * No state of these files can make a job fail: what cannot be used is measured and written anew, with a warning.
  */
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { type OnWarning, warn } from '../base/warnings.js'
 import { makeFolder } from '../files/files.js'
+import { isMissing, readText } from '../files/read.js'
 import { replaceFile } from '../files/replaceFile.js'
 import { machine } from './cpu.js'
 
 /** `tuning`: how layers are best computed; `calibration`: how long they take, for predictions. */
 export type CacheKind = 'tuning' | 'calibration'
+
+/** Longest file that is read, in bytes: some hundred thousand measurements. */
+const LONGEST = 64 * 2 ** 20
 
 /** The folder of the files; none where caching is switched off. */
 export const cacheFolder = (env: NodeJS.ProcessEnv = process.env): string | undefined => {
@@ -46,9 +49,9 @@ export const readCache = async <Value>(
   const path = cachePath(kind)
   if (path === undefined) return {}
   try {
-    return parse(kind, value, await readFile(path, 'utf8'))
+    return parse(kind, value, await readText(path, LONGEST))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+    if (!isMissing(error)) {
       tell(`${path} cannot be used (${reason(error)}); it is measured and written anew`, onWarning)
     }
     return {}
@@ -68,7 +71,7 @@ export const addToCache = async <Value>(
   try {
     await makeFolder(folder)
     // An unusable file was warned of when it was read.
-    const before = await readFile(path, 'utf8')
+    const before = await readText(path, LONGEST)
       .then((text) => parse(kind, value, text))
       .catch(() => ({}))
     const { cpu, cpuHash, addon } = machine()

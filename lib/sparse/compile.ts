@@ -1,11 +1,14 @@
 /** Makes an inference engine of a network: the fastest of several programs, found by measuring each on this machine. */
+
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { OnWarning } from '../base/warnings.js'
-import type { Network } from '../models/network.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { addToCache, readCache } from './cache.js'
 import { SparseEngine } from './engine.js'
 import { type Candidates, candidateNames, type Dtype, dtypes, type Instructions } from './options.js'
@@ -32,14 +35,11 @@ export interface CompileOptions {
   onWarning?: OnWarning | undefined
 }
 
-/** Native code takes no larger batches. */
-const LARGEST_BATCH = 65_536
-
 const schema = strict({
-  batch: integer(1).max(LARGEST_BATCH, `must be at most ${LARGEST_BATCH}; run larger sets in parts`),
+  batch: integer(1, LIMITS.engineBatch),
   dtype: choice(dtypes).default('fp32'),
   device: z.string('expected cpu, cuda or cuda:1').optional(),
-  threads: integer(1).max(1024, 'must be at most 1024').optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   candidates: choice(candidateNames).optional(),
   instructions: choice(['best', 'portable', 'imitated']).default('best'),
 })
@@ -55,7 +55,8 @@ const schema = strict({
  * `ERR_DISPOSED`; the signal's reason when aborted.
  */
 export async function compile(network: Network, options: CompileOptions): Promise<SparseEngine> {
-  const { signal, onWarning, ...rest } = options
+  requireNetwork(network, 'compile')
+  const { signal, onWarning, ...rest } = optionsOf(options, 'compile')
   const { batch, dtype, device, threads, candidates, instructions } = parse(schema, rest, 'compile')
   requireSameDevice(device, network)
   if (network.type !== 'float32') {

@@ -4,8 +4,10 @@ import { inspect } from 'node:util'
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { EngineCandidate, EngineStage, Floats, NativeSparseEngine } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
+import { LIMITS } from '../base/limits.js'
 import { show } from '../base/numbers.js'
 import { integer, parse, strict } from '../base/schemas.js'
 import type { ImageShape } from '../networks/spec.js'
@@ -45,8 +47,8 @@ export interface TimeOptions extends RunOptions {
 }
 
 const timeSchema = strict({
-  warmup: integer(0).default(3),
-  runs: integer(1).default(10),
+  warmup: integer(0, LIMITS.runs).default(3),
+  runs: integer(1, LIMITS.runs).default(10),
   flush: z.boolean('expected true or false').default(false),
 })
 
@@ -96,7 +98,8 @@ export class SparseEngine {
    */
   async run(images: Floats, options: RunOptions = {}): Promise<Float32Array> {
     this.check(images)
-    return settle(() => this.handle.run(images), options.signal)
+    const { signal } = optionsOf(options, 'run')
+    return settle(() => this.handle.run(images), signal)
   }
 
   /** The class with the largest logit of each image; of equals, the first; −1 where a logit is NaN or infinite. */
@@ -110,9 +113,9 @@ export class SparseEngine {
    * @param images Default: a batch of noise.
    */
   async time(images: Floats | undefined = undefined, options: TimeOptions = {}): Promise<Float64Array> {
-    const { signal, ...rest } = options
+    const { signal, ...rest } = optionsOf(options, 'time')
     const settings = parse(timeSchema, rest, 'time')
-    const pixels = images ?? this.noise()
+    const pixels = images === undefined ? this.noise() : images
     this.check(pixels)
     return settle(() => this.handle.time(pixels, settings), signal)
   }
@@ -124,9 +127,10 @@ export class SparseEngine {
    * @param images Default: a batch of noise.
    */
   async profile(images: Floats | undefined = undefined, options: RunOptions = {}): Promise<EngineStage[]> {
-    const pixels = images ?? this.noise()
+    const pixels = images === undefined ? this.noise() : images
     this.check(pixels)
-    return settle(() => this.handle.profile(pixels), options.signal)
+    const { signal } = optionsOf(options, 'profile')
+    return settle(() => this.handle.profile(pixels), signal)
   }
 
   /** Frees the memory now; using the engine afterwards is an error. Idempotent. */

@@ -10,8 +10,10 @@ import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
+import { LIMITS } from '../base/limits.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import type { OnWarning } from '../base/warnings.js'
 import { Network } from '../models/network.js'
@@ -84,9 +86,9 @@ const GRID = [1, 0.75, 0.5, 0.3, 0.16, 0.08, 0.04, 0.02, 0.01, 0.005]
 const schema = strict({
   structure: choice(structureNames),
   sparsity: z.number('expected a fraction').min(0).lt(1, 'must be below 1'),
-  batch: integer(1).default(64),
+  batch: integer(1, LIMITS.engineBatch).default(64),
   dtype: choice(dtypes).default('fp32'),
-  threads: integer(1).optional(),
+  threads: integer(1, LIMITS.threads).optional(),
   residual: choice(residualNames).default('inner'),
 })
 
@@ -119,7 +121,7 @@ export async function predictSpeedup(
   network: Network | NetworkSpec | string,
   options: PredictOptions,
 ): Promise<Prediction> {
-  const { signal, onProgress, onWarning, ...rest } = options
+  const { signal, onProgress, onWarning, ...rest } = optionsOf(options, 'predictSpeedup')
   const settings = parse(schema, rest, 'predictSpeedup')
   requireReachable(settings.structure, settings.sparsity)
   const spec = specOf(network)

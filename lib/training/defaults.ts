@@ -1,5 +1,6 @@
 /** How a network is trained unless the user says otherwise. */
 import { networkSpec } from '../networks/index.js'
+import { requireSpec } from '../networks/shapes.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { gentleStart, type Objective, type Stretch } from '../objectives/index.js'
 import { adam, type OptimiserChoice, sgd } from './optimiser.js'
@@ -10,7 +11,7 @@ import { NO_RAMP, type Ramp } from './schedules.js'
  * (`cifarLarge`, `allCnn`): Adam at 0.001, since SGD at 0.1 stays at chance or diverges there.
  */
 export const defaultOptimiser = (network: string | NetworkSpec): OptimiserChoice => {
-  const spec = typeof network === 'string' ? networkSpec(network) : network
+  const spec = typeof network === 'string' ? networkSpec(network) : requireSpec(network, 'defaultOptimiser')
   return hasBatchNorm(spec)
     ? { optimiser: sgd(), learningRate: 0.1 }
     : { optimiser: adam(), learningRate: 0.001 }

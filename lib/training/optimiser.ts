@@ -1,6 +1,9 @@
 /** Which optimiser takes the steps, as plain data that the native loop executes. */
+
 import { z } from 'zod'
-import { fraction, fractionBetween } from '../base/numbers.js'
+import { optionsOf } from '../base/arguments.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
 import { parse, shorthand, strict, variants } from '../base/schemas.js'
 
 /** Stochastic gradient descent with momentum. Decay is added to the gradient, as in PyTorch. */
@@ -28,15 +31,15 @@ export interface OptimiserChoice {
   readonly learningRate: number
 }
 
-const weightDecay = fraction.refine((decay) => decay >= 0, { error: 'must be at least 0' }).default(1e-4)
-const belowOne = (value: number) =>
-  fractionBetween(0, 1)
-    .refine((number) => number < 1, { error: 'must be less than 1' })
-    .default(value)
+const weightDecay = fractionBetween(0, LIMITS.weightDecay).default(1e-4)
+const momentum = fractionBetween(0, 1)
+  .refine((number) => number < 1, { error: 'must be less than 1' })
+  .default(0.9)
+const beta = (value: number) => fractionBetween(0, LIMITS.beta).default(value)
 
 const sgdSchema = strict({
   kind: z.literal('sgd'),
-  momentum: belowOne(0.9),
+  momentum,
   nesterov: z.boolean('expected true or false').default(false),
   weightDecay,
 }).refine(({ momentum, nesterov }) => !nesterov || momentum > 0, {
@@ -46,9 +49,9 @@ const sgdSchema = strict({
 
 const adamSchema = strict({
   kind: z.literal('adam'),
-  beta1: belowOne(0.9),
-  beta2: belowOne(0.999),
-  epsilon: fraction.refine((epsilon) => epsilon > 0, { error: 'must be greater than 0' }).default(1e-8),
+  beta1: beta(0.9),
+  beta2: beta(0.999),
+  epsilon: fractionBetween(...LIMITS.adamEpsilon).default(1e-8),
   weightDecay,
 })
 
@@ -57,11 +60,11 @@ export const optimiserSchema = shorthand(variants('kind', [sgdSchema, adamSchema
 
 /** SGD; defaults: momentum 0.9, no Nesterov, weight decay 1e-4 (the paper's). */
 export const sgd = (options: Partial<Omit<Sgd, 'kind'>> = {}): Sgd =>
-  Object.freeze(parse(sgdSchema, { ...options, kind: 'sgd' }, 'sgd'))
+  Object.freeze(parse(sgdSchema, { ...optionsOf(options, 'sgd'), kind: 'sgd' }, 'sgd'))
 
 /** Adam; defaults: betas 0.9 and 0.999, epsilon 1e-8, weight decay 1e-4. */
 export const adam = (options: Partial<Omit<Adam, 'kind'>> = {}): Adam =>
-  Object.freeze(parse(adamSchema, { ...options, kind: 'adam' }, 'adam'))
+  Object.freeze(parse(adamSchema, { ...optionsOf(options, 'adam'), kind: 'adam' }, 'adam'))
 
 /** The choice with another optimiser in its place: of another kind, it starts from that kind's usual rate. */
 export const withOptimiser = (choice: OptimiserChoice, optimiser: Optimiser | undefined): OptimiserChoice => {

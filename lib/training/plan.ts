@@ -1,4 +1,5 @@
 /** A phase of training as data: what is to be done, where it stands, and what is told on the way. */
+import { z } from 'zod'
 import type { Floats, NativeAugmentation, Precision } from '../../bindings/native.js'
 import type { OnWarning } from '../base/warnings.js'
 import type { Objective } from '../objectives/index.js'
@@ -79,6 +80,19 @@ export interface TrainHooks {
   /** Where to go on, on a network whose weights and moments are as they were there. Default: at the beginning. */
   start?: TrainCursor | undefined
 }
+
+/** A cursor as a checkpoint holds it. */
+export const trainCursorSchema: z.ZodType<TrainCursor> = z.looseObject({
+  epoch: z.int().min(0),
+  step: z.int().min(0),
+  loss: z.number(),
+  correct: z.int(),
+  samples: z.int(),
+  aboveChance: z.boolean(),
+  last: z
+    .looseObject({ epoch: z.int(), loss: z.number(), accuracy: z.number(), learningRate: z.number() })
+    .nullable(),
+})
 
 export const FIRST_STEP: TrainCursor = Object.freeze({
   epoch: 0,

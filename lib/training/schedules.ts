@@ -1,7 +1,8 @@
 /** What changes over a training phase as a pure function of progress: the learning rate, the ramp of ε, and what follows it. */
 import { z } from 'zod'
-import { fraction, fractionBetween } from '../base/numbers.js'
-import { shorthand, strict, variants } from '../base/schemas.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween } from '../base/numbers.js'
+import { listOf, positiveUpTo, shorthand, strict, variants } from '../base/schemas.js'
 
 export type LearningRateSchedule =
   /** Times `factor` after each of these fractions of the epochs. */
@@ -22,10 +23,10 @@ export const scheduleSchema = shorthand(
   variants('kind', [
     strict({
       kind: z.literal('steps'),
-      at: z
-        .array(fractionBetween(0, 1), 'expected a list of fractions of the epochs')
-        .default([0.5, 0.75, 0.9]),
-      factor: fraction.refine((factor) => factor > 0, { error: 'must be greater than 0' }).default(0.1),
+      at: listOf(fractionBetween(0, 1), 'expected a list of fractions of the epochs').default([
+        0.5, 0.75, 0.9,
+      ]),
+      factor: positiveUpTo(LIMITS.learningRate).default(0.1),
     }),
     strict({ kind: z.literal('cosine') }),
     strict({ kind: z.literal('constant') }),

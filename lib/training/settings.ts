@@ -1,32 +1,65 @@
 /** The settings of training as options and recipes give them: schemas, and the defaults that depend on network and data. */
 import { z } from 'zod'
-import { fraction, show } from '../base/numbers.js'
-import { batchSizeSchema, choice, integer, strict } from '../base/schemas.js'
+import type { ParameterType, Precision } from '../../bindings/native.js'
+import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
+import { fractionBetween, show } from '../base/numbers.js'
+import { batchSizeSchema, choice, integer, seedSchema, strict } from '../base/schemas.js'
 import type { Dataset } from '../data/dataset.js'
 import type { Network } from '../models/network.js'
 import { optimiserSchema } from './optimiser.js'
 import type { TrainingPlan } from './plan.js'
+import type { LearningRateSchedule } from './schedules.js'
 
 /** Random crops of the image padded by 4 pixels, and flips. */
 const STANDARD = Object.freeze({ pad: 4, flip: true })
 
 /** Schema of the augmentation: `standard`, `none`, or `{ pad, flip }`. */
 const augmentSchema = z.union(
-  [z.literal('standard'), z.literal('none'), strict({ pad: integer(0), flip: z.boolean() })],
+  [z.literal('standard'), z.literal('none'), strict({ pad: integer(0, LIMITS.pad), flip: z.boolean() })],
   { error: (issue) => `expected "standard", "none" or { pad, flip }, received ${show(issue.input)}` },
 )
 
-export const epochsSchema = integer(1)
+export const epochsSchema = integer(1, LIMITS.epochs)
 
-const someEpochs = fraction.refine((epochs) => epochs >= 0, { error: 'must be at least 0' }).optional()
+/**
+ * Refuses a schedule that raises the learning rate, step by step, beyond what the engine takes.
+ *
+ * @throws CoppiceError whose message starts with `what`
+ */
+export const requireRates = (learningRate: number, schedule: LearningRateSchedule, what: string): void => {
+  if (schedule.kind !== 'steps') return
+  const highest = learningRate * Math.max(1, schedule.factor ** schedule.at.length)
+  if (highest <= LIMITS.learningRate) return
+  throw invalid(
+    `${what}.schedule: raises the learning rate to ${highest}; it must be at most ${LIMITS.learningRate}`,
+  )
+}
+
+/**
+ * Refuses arithmetic that does not go with the network's type: fp64 goes with float64 networks, and only with them.
+ *
+ * @throws CoppiceError whose message starts with `what`
+ */
+export const requirePrecision = (
+  precision: Precision | undefined,
+  type: ParameterType,
+  what: string,
+): void => {
+  if (precision === undefined || (precision === 'fp64') === (type === 'float64')) return
+  throw invalid(
+    `${what}.precision: fp64 goes with a float64 network and only with it; this is a ${type} network, and ` +
+      `${precision} was asked for`,
+  )
+}
+
+const someEpochs = fractionBetween(0, LIMITS.epochs).optional()
 
 /** How ε comes to its full size; what is not given follows from objective, network and epochs (`resolveRamp`). */
 export const rampShape = {
   naturalEpochs: someEpochs,
   rampEpochs: someEpochs,
-  rampPower: fraction
-    .refine((power) => power >= 1 && power <= 10, { error: 'must be at least 1 and at most 10' })
-    .optional(),
+  rampPower: fractionBetween(1, 10).optional(),
 }
 
 /** What pre-training and fine-tuning share. */
@@ -35,7 +68,7 @@ export const settingsShape = {
   batchSize: batchSizeSchema.default(128),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   augment: augmentSchema.optional(),
-  seed: integer(0).default(0),
+  seed: seedSchema.default(0),
 }
 
 export type Settings = z.output<ReturnType<typeof strict<typeof settingsShape>>>

@@ -2,17 +2,25 @@
 
 import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { defaultOptimiser, resolveRamp } from './defaults.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
 import { defaultSchedule, type LearningRateSchedule, scheduleSchema } from './schedules.js'
-import { epochsSchema, rampShape, resolveSettings, settingsShape } from './settings.js'
+import {
+  epochsSchema,
+  rampShape,
+  requirePrecision,
+  requireRates,
+  resolveSettings,
+  settingsShape,
+} from './settings.js'
 
 const schema = strict({
   ...settingsShape,
@@ -71,38 +79,45 @@ export interface TrainSummary extends EpochResult {
 }
 
 /**
- * Trains a network in place, and lets it remember the objective. Momentum starts from zero.
+ * Trains a network in place, and lets it remember the objective. Momentum starts from zero. Until it ends the network
+ * belongs to it: others can read, and see the network as it was after some batch.
  *
- * @throws CoppiceError `ERR_DIVERGED` when the loss becomes NaN or infinite; the signal's reason when aborted, which
- * takes effect within one batch and leaves the network as it is after that batch
+ * @throws CoppiceError `ERR_BUSY` if a running job owns the network; `ERR_DIVERGED` when the loss becomes NaN or
+ * infinite; the signal's reason when aborted, which takes effect within one batch and leaves the network as it is after
+ * that batch
  */
 export async function train(
   network: Network,
   dataset: Dataset,
   options: TrainOptions,
 ): Promise<TrainSummary> {
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = options
+  requireNetwork(network, 'train')
+  requireDataset(dataset, 'train')
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
-  const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
+  using own = network.claim('train')
+  const defaults = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
   const { epochs } = settings
   const steps = Math.ceil(dataset.length / settings.batchSize)
   const ramp = resolveRamp(settings, objective, network.spec, { epochs, steps })
   const plan = {
-    ...resolveSettings(network, dataset, settings, own),
+    ...resolveSettings(network, dataset, settings, defaults),
     phase: 'pretrain',
     objective,
     epochs,
-    learningRate: settings.learningRate ?? own.learningRate,
+    learningRate: settings.learningRate ?? defaults.learningRate,
     schedule: settings.schedule ?? defaultSchedule(epochs, ramp),
     ramp,
     learn: { kind: 'weights' },
   } as const
+  requireRates(plan.learningRate, plan.schedule, 'train')
+  requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
-  network.history = { objective: plan.objective }
-  if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
+  own.history = { objective: plan.objective }
+  if (start === undefined) await settle(() => own.handle.resetMoments(), signal)
   const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint }
-  const { last } = await trainingLoop(network, dataset, plan, hooks, start ?? FIRST_STEP)
+  const { last } = await trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
   if (last === null)
     throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)
   return { ...last, objective: plan.objective }

@@ -1,12 +1,14 @@
 /** Bounds as numbers: of every value of a node, or of the margins between logits, for images given as pixels. */
+
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats, NativeBounds } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse, strict } from '../base/schemas.js'
-import type { Network } from '../models/network.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { PAPERS_METHOD, type Verifier, type VerifierOptions, verifierSchema } from './index.js'
 
 export interface BoundsOptions {
@@ -31,12 +33,14 @@ const schema = strict({
  * @param images pixels in [0,1], [n, channels, height, width] flat
  * @throws CoppiceError for an unknown node, a cascade, wrong options, a memory too small for one neuron
  */
-export const nodeBounds = (
+export const nodeBounds = async (
   network: Network,
   images: Floats,
   node: string,
-  { signal, ...options }: BoundsOptions,
+  given: BoundsOptions,
 ): Promise<{ lower: Floats; upper: Floats }> => {
+  requireNetwork(network, 'nodeBounds')
+  const { signal, ...options } = optionsOf(given, 'nodeBounds')
   const settings = { ...nativeBounds(options, 'nodeBounds'), node }
   return settle(() => addon().bounds(network.handle, images, settings), signal)
 }
@@ -52,8 +56,10 @@ export const margins = async (
   network: Network,
   images: Floats,
   labels: Int32Array,
-  { signal, ...options }: BoundsOptions,
+  given: BoundsOptions,
 ): Promise<Floats> => {
+  requireNetwork(network, 'margins')
+  const { signal, ...options } = optionsOf(given, 'margins')
   const settings = nativeBounds(options, 'margins')
   const found = await settle(() => addon().margins(network.handle, { images, labels }, settings), signal)
   return found.margins

@@ -43,13 +43,15 @@ export const verifier = (choice: Verifier['kind'] | VerifierOptions): Verifier =
   Object.freeze(parse(verifierSchema, choice, 'verifier'))
 
 /** One line for people: `symbolic`, `alphaCrown with 20 iterations, box not clipped`. */
-export const describeVerifier = (chosen: Verifier): string =>
-  [
+export const describeVerifier = (verifier: Verifier): string => {
+  const chosen = parse(verifierSchema, verifier, 'verifier')
+  return [
     chosen.kind === 'cascade' ? `cascade (${chosen.steps.join(' → ')})` : chosen.kind,
     ...(stepsOf(chosen).some(({ kind }) => isOptimised(kind)) ? [`${chosen.iterations} iterations`] : []),
     ...(chosen.intersect ? ['intersected with interval bounds'] : []),
     ...(chosen.clip ? [] : ['box not clipped to [0,1]']),
   ].join(', ')
+}
 
 /** The methods of bounds that a verifier tries, in order. */
 export const stepsOf = (chosen: Verifier): BoundVerifier[] =>

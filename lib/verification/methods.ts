@@ -1,6 +1,7 @@
 /** Verifiers by bounds of one method: how they are read, made of the table of methods. */
 import { z } from 'zod'
 import { type BoundMethod, boundMethodNames, factsOfMethod } from '../../bindings/boundMethods.js'
+import { LIMITS } from '../base/limits.js'
 import { byteSize } from '../base/numbers.js'
 import { integer, strict } from '../base/schemas.js'
 
@@ -38,7 +39,7 @@ export const isOptimised = (method: BoundMethod): boolean => factsOfMethod(metho
 export const optimisedMethods = boundMethodNames.filter(isOptimised)
 
 /** Schema of the number of gradient steps. */
-export const iterationsSchema = (steps: number) => integer(1).default(steps)
+export const iterationsSchema = (steps: number) => integer(1, LIMITS.iterations).default(steps)
 
 /** Schemas of the verifiers by bounds, by name. */
 export const methodSchemas = Object.fromEntries(

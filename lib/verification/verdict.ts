@@ -1,8 +1,9 @@
 /** What is known of one image, and the one rule about it: verified ⇒ not broken by any attack ⇒ correct. */
 
 import { type Attack, attackName } from '../attacks/attack.js'
-import { CoppiceError } from '../base/errors.js'
-import { formatPixels } from '../base/numbers.js'
+import { optionsOf } from '../base/arguments.js'
+import { CoppiceError, invalid } from '../base/errors.js'
+import { formatPixels, show } from '../base/numbers.js'
 
 /**
  * `verified`: proved right in the whole box. `broken`: right, but an attack found an image in the box that is not.
@@ -54,7 +55,14 @@ export interface VerifiedOutcomes {
 
 /** The outcomes as one entry an image: what `verify` takes as `done`. */
 export const verdictsOf = (outcomes: VerifiedOutcomes): ImageVerdict[] => {
-  const { labels, predictions, verdicts, methods, margins, unstable, seconds } = outcomes
+  const { labels, predictions, verdicts, methods, margins, unstable, seconds } = optionsOf(
+    outcomes,
+    'verdictsOf',
+  )
+  const lists = [outcomes.indices, labels, predictions, verdicts, methods, margins, unstable, seconds]
+  if (lists.some((list) => typeof list !== 'object' || list === null)) {
+    throw invalid(`verdictsOf: expected the outcomes of a verification, received ${show(outcomes)}`)
+  }
   return Array.from(outcomes.indices, (index, place) => ({
     index,
     label: labels[place] ?? 0,

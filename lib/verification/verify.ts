@@ -1,11 +1,13 @@
 /** Verified robust accuracy (VRA): for how many images it is proved that nothing in the box fools the network. */
 
 import { type Attack, attackName, attackSchema, attackWithin } from '../attacks/attack.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
-import { integer, parse, strict } from '../base/schemas.js'
-import type { Dataset } from '../data/dataset.js'
-import type { Network } from '../models/network.js'
+import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
+import { type Dataset, requireDataset } from '../data/dataset.js'
+import { type Network, requireNetwork } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
 import { heldAgainst, heldTogether } from './contradiction.js'
 import { type Engine, nativeEngine } from './engine.js'
@@ -56,10 +58,10 @@ export interface VerifyOptions {
 const schema = strict({
   verifier: verifierSchema.prefault(PAPERS_METHOD),
   epsilon: fractionBetween(0, 1),
-  images: integer(1).optional(),
+  images: integer(1, LIMITS.images).optional(),
   attack: attackSchema.optional(),
-  batchSize: integer(1).optional(),
-  seed: integer(0).default(0),
+  batchSize: batchSizeSchema.optional(),
+  seed: seedSchema.default(0),
 })
 
 /**
@@ -76,7 +78,9 @@ export async function verify(
   dataset: Dataset,
   options: VerifyOptions,
 ): Promise<Verification> {
-  const { seed = 0, signal } = options
+  requireNetwork(network, 'verify')
+  requireDataset(dataset, 'verify')
+  const { seed = 0, signal } = optionsOf(options, 'verify')
   return verifyWith(nativeEngine(network, dataset, { seed, signal }), dataset, options)
 }
 

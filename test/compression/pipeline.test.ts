@@ -1,11 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { resumeRun, runRecipe } from '../../lib/compression/pipeline.js'
 import { loadNetwork } from '../../lib/models/network.js'
 import { parseRecipe } from '../../lib/recipes/recipe.js'
 import { setValue } from '../../lib/recipes/recipeFile.js'
-import type { OutcomeFile, RunResult } from '../../lib/runs/result.js'
+import { type OutcomeFile, type RunResult, readOutcomes } from '../../lib/runs/result.js'
 import { temporaryFolder } from '../helpers.js'
 
 const written = {
@@ -119,6 +119,12 @@ describe('runRecipe', () => {
     ['prune.structure=2:4 prune.sparsity=0.6', 'ERR_INVALID_ARGUMENT'],
     ['prune.milestones=[0.9]', 'ERR_INVALID_ARGUMENT'],
     ['evaluate.images=41', 'ERR_INVALID_ARGUMENT'],
+    ['evaluate.precision=fp64', 'ERR_INVALID_ARGUMENT'],
+    ['prune.precision=fp64', 'ERR_INVALID_ARGUMENT'],
+    ['pretrain.schedule={ kind: steps, at: [0.1, 0.2], factor: 100000 }', 'ERR_INVALID_ARGUMENT'],
+    ['evaluate.verify={ verifiers: [{ kind: crown, memory: 1000 }] }', 'ERR_INVALID_ARGUMENT'],
+    ['evaluate.verify={ verifiers: [{ kind: cascade, memory: 1000 }] }', 'ERR_INVALID_ARGUMENT'],
+    ['data.train=300000', 'ERR_INVALID_ARGUMENT'],
     ['network.name=vgg61', 'ERR_INVALID_ARGUMENT'],
     ['data={set: cifar10, folder: /nowhere}', 'ERR_FILE'],
     ['data={set: cifar10}', 'ERR_INVALID_ARGUMENT'],
@@ -170,6 +176,52 @@ describe('resumeRun', () => {
     expect(await resumeRun(path)).toEqual(result)
     expect(events(path)).toEqual(before)
   })
+
+  it('says so when files of a finished run are gone or damaged', async () => {
+    const path = join(temporaryFolder(), 'run')
+    await runRecipe(recipe('prune='), path)
+    const model = join(path, 'checkpoints', 'dense.safetensors')
+    const whole = readFileSync(model)
+    const flipped = Buffer.from(whole)
+    flipped[whole.length - 9] = (flipped[whole.length - 9] ?? 0) ^ 4
+    writeFileSync(model, flipped)
+    await expect(resumeRun(path)).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringContaining('checksum differs'),
+    })
+    for (const file of [model, join(path, 'outcomes', 'dense.json')]) {
+      const bytes = readFileSync(file)
+      rmSync(file)
+      await expect(resumeRun(path)).rejects.toMatchObject({
+        code: 'ERR_FILE',
+        message: expect.stringMatching(/was finished, but 1 of its 2 files are gone/),
+      })
+      writeFileSync(file, bytes)
+    }
+    writeFileSync(model, whole)
+    expect((await resumeRun(path)).rows).toHaveLength(1)
+  })
+
+  it.each(['{}', 'null', '[]', '7', '"x"', '{"rows":[null]}', '', '[[[['])(
+    'reads no file of a run that holds %s',
+    async (text) => {
+      const path = join(temporaryFolder(), 'run')
+      await runRecipe(recipe('prune='), path)
+      const damaged = { code: 'ERR_FILE', message: expect.stringMatching(/^[^\n]{1,400}$/) }
+      const instead = async (file: string, read: () => Promise<unknown>) => {
+        const before = readFileSync(join(path, file))
+        writeFileSync(join(path, file), text)
+        await expect(read(), file).rejects.toMatchObject(damaged)
+        expect(readFileSync(join(path, file), 'utf8')).toBe(text)
+        writeFileSync(join(path, file), before)
+      }
+      await instead('result.json', () => resumeRun(path))
+      await instead('outcomes/dense.json', () => readOutcomes(join(path, 'outcomes', 'dense.json')))
+      rmSync(join(path, 'result.json'))
+      await instead('recipe.json', () => resumeRun(path))
+      await instead('environment.json', () => resumeRun(path))
+    },
+  )
 
   it('warns when the environment changed', async () => {
     const path = join(temporaryFolder(), 'run')

@@ -115,7 +115,7 @@ describe('readNpz', () => {
 
   it('names a file that is missing or no archive', async () => {
     const file = join(temporaryFolder(), 'broken.npz')
-    await expect(readNpz(file)).rejects.toThrow(/broken\.npz: no such file/)
+    await expect(readNpz(file)).rejects.toThrow(/broken\.npz: there is no such file/)
     writeFileSync(file, 'PK, but not really')
     await expect(imageSet(file)).rejects.toThrow(/broken\.npz: not a readable \.npz archive/)
   })

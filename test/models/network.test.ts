@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { settle } from '../../bindings/jobs.js'
+import { hash32 } from '../../lib/base/hash.js'
 import { readSafetensors } from '../../lib/files/safetensors.js'
-import { writeModel } from '../../lib/models/modelFile.js'
+import { readModel, writeModel } from '../../lib/models/modelFile.js'
 import { cifarLarge, vgg16, wideResNet } from '../../lib/models/named.js'
 import { loadNetwork, Network } from '../../lib/models/network.js'
 import { describeNetwork } from '../../lib/networks/describe.js'
@@ -122,6 +123,42 @@ describe('Network', () => {
     writeFileSync(path, 'no model')
     await expect(loadNetwork(path)).rejects.toMatchObject({ code: 'ERR_FILE' })
     await expect(loadNetwork(path)).rejects.toThrow('net.safetensors')
+  })
+
+  it('refuses a model file in which any bit has flipped', async () => {
+    const path = join(temporaryFolder(), 'model.safetensors')
+    const network = await Network.create(tinySpec(), { seed: 2 })
+    await network.save(path)
+    network.dispose()
+    const whole = readFileSync(path)
+    for (let at = 0; at < whole.length; at += 5) {
+      const flipped = Buffer.from(whole)
+      flipped[at] = (flipped[at] ?? 0) ^ (1 << (hash32(at) % 8))
+      writeFileSync(path, flipped)
+      await expect(readModel(path), `byte ${at}`).rejects.toMatchObject({ code: 'ERR_FILE' })
+    }
+  })
+
+  it('tells a history that is none in one line', async () => {
+    const path = join(temporaryFolder(), 'model.safetensors')
+    const network = await Network.create(tinySpec())
+    for (const history of [{ objective: { kind: 'mystery' } }, { objective: 7 }, null, [], 'x']) {
+      await writeModel(path, { ...(await network.read()), history: history as object })
+      await expect(readModel(path)).rejects.toMatchObject({
+        code: 'ERR_FILE',
+        message: expect.stringMatching(/^[^\n]{1,300}$/),
+      })
+    }
+    network.dispose()
+  })
+
+  it('refuses more weights than the machine has memory, before it asks for any', async () => {
+    const spec = tinySpec()
+    const nodes = spec.nodes.map((node) => (node.op === 'linear' ? { ...node, features: 80_000 } : node))
+    await expect(Network.create({ ...spec, nodes })).rejects.toMatchObject({
+      code: 'ERR_OUT_OF_MEMORY',
+      message: expect.stringMatching(/network "tiny" needs at least [\d.]+ GiB/),
+    })
   })
 
   it('names the file of weights that are not finite', async () => {

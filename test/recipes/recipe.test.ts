@@ -104,6 +104,84 @@ describe('parseRecipe', () => {
     expect(() => parseRecipe(recipe)).toThrow(`recipe.pretrain.${key}: ${message}`)
   })
 
+  it('takes no number without a limit, wherever it stands', () => {
+    const numbersIn = (value: unknown, path: string[] = []): string[][] =>
+      typeof value === 'number'
+        ? [path]
+        : typeof value === 'object' && value !== null
+          ? Object.entries(value).flatMap(([key, inner]) => numbersIn(inner, [...path, key]))
+          : []
+    const attack = { epsilon: 0.1, stepSize: 0.1, steps: 1 }
+    const mix = {
+      kind: 'mixTrain',
+      epsilon: 0.1,
+      k: 1,
+      alpha: 0.5,
+      weight: 1,
+      weightGrowth: 2,
+      weightSteps: 3,
+      maxWeight: 4,
+    }
+    const full = {
+      ...{ seed: 1, threads: 1 },
+      data: { set: 'builtin', train: 1, test: 1, validation: 0, seed: 1 },
+      network: { name: 'x', scale: 1, classes: 2, input: [1, 1, 1], normalize: { mean: [1], std: [1] } },
+      pretrain: {
+        objective: { kind: 'trades', ...attack, beta: 1 },
+        optimiser: { kind: 'adam', beta1: 0.1, beta2: 0.1, epsilon: 0.1, weightDecay: 0.1 },
+        schedule: { kind: 'steps', at: [0.5], factor: 0.1 },
+        ...{ epochs: 1, learningRate: 1, rampEpochs: 1, batchSize: 1, augment: { pad: 1, flip: true } },
+      },
+      prune: {
+        optimiser: { kind: 'sgd', momentum: 0.5, weightDecay: 0 },
+        ...{ sparsity: 0.5, steps: 1, epochsPerStep: 1, learningRate: 1, milestones: [0.1], scoreEpochs: 1 },
+        ...{ scoreLearningRate: 1, batchSize: 1, augment: { pad: 1, flip: true } },
+      },
+      finetune: [{ kind: 'adversarial', ...attack }, mix, { kind: 'ibp', epsilon: 0.1, kappa: 0.5 }],
+      evaluate: {
+        ...{ attack: { ...attack, restarts: 1 }, images: 1, batchSize: 1 },
+        verify: { verifiers: [{ kind: 'alphaCrown', memory: 1, iterations: 1 }], epsilon: 0.1, images: 1 },
+      },
+    }
+    parseRecipe(full)
+    const places = numbersIn(full)
+    expect(places.length).toBeGreaterThan(60)
+    for (const place of places) {
+      for (const value of ['1e31', '.nan', '.inf', '-1e31']) {
+        const said = refusal(setValue(full, `${place.join('.')}=${value}`))
+        // Of alternatives such as false or { mean, std } the place is named, not which of its numbers.
+        expect(said, place.join('.')).toContain(
+          `recipe.${place
+            .slice(0, 2)
+            .join('.')
+            .replace(/\.(\d+)/, '[$1]')}`,
+        )
+      }
+    }
+  })
+
+  it('refuses lists that nobody writes before it looks at their entries', () => {
+    const many = Array.from({ length: 50_000 }, () => 'x')
+    expect(refusal({ ...minimal, prune: { sparsity: 0.5, milestones: many } })).toMatch(/50000 entries/)
+    expect(refusal({ ...minimal, finetune: many })).toMatch(/50000 entries/)
+    expect(refusal({ ...minimal, evaluate: { verify: many } })).toMatch(/50000 entries/)
+    expect(refusal({ ...minimal, data: Array.from({ length: 600_000 }, () => 1) })).toMatch(/500000 values/)
+  })
+
+  it('refuses what contains itself, or is nested too deep', () => {
+    const loop: Record<string, unknown> = { ...minimal }
+    loop.prune = { exclude: [loop] }
+    expect(refusal(loop)).toContain('contains itself')
+    const deep = Array.from({ length: 100_000 }).reduce<unknown>((inner) => [inner], 1)
+    expect(refusal({ ...minimal, finetune: deep })).toContain('nested more than')
+  })
+
+  it('names long texts by their beginning', () => {
+    for (const key of ['device', 'network', 'data', 'finetune', 'x'.repeat(100_000)]) {
+      expect(refusal({ ...minimal, [key]: 'y'.repeat(100_000) }).length).toBeLessThan(300)
+    }
+  })
+
   it('takes an empty value for one that is not given', () => {
     expect(parseRecipe({ ...minimal, prune: null, threads: null })).toEqual(parseRecipe(minimal))
   })
@@ -199,6 +277,23 @@ describe('the recipes that come with the package', () => {
   it.each(readdirSync(folder))('%s is read without a complaint, and can be resolved', async (file) => {
     const recipe = await readRecipeFile(join(folder, file))
     expect(resolve(recipe).pretrain.epochs).toBeGreaterThan(0)
+  })
+
+  // What a recipe determines is what it determined when its results were committed.
+  it.each([
+    ['builtin-mixtrain.yaml', 'a4ed9a19df0a50d2'],
+    ['builtin.yaml', 'f9c1859a9a340af7'],
+    ['cifar-large-mixtrain.yaml', '922bc6428e1be6e5'],
+    ['cifar10-cpu.yaml', '650bdd76a1056d54'],
+    ['cifar10-mixtrain-cpu.yaml', 'f2d937997ab7bc06'],
+    ['vgg16-adversarial.yaml', 'b2995b2db724af2f'],
+    ['wideresnet-adversarial.yaml', '842c2434c46bfc15'],
+  ])('%s is the run that it always was', async (file, identity) => {
+    const recipe = parseRecipe(await readRecipeFile(join(folder, file)))
+    const data = { ...surroundings, shape: [3, 32, 32] as [number, number, number], testImages: 10_000 }
+    const spec = await resolveNetwork(recipe, data)
+    const contents = { train: 'a', validation: 'b', test: 'c' }
+    expect(identityOf(resolveRecipe(recipe, spec, data), spec, contents)).toBe(identity)
   })
 })
 
@@ -366,6 +461,9 @@ describe('setValue', () => {
     expect(() => setValue({}, 'prune.sparsity')).toThrow('expected path=value')
     expect(() => setValue({}, 'prune..x=1')).toThrow('empty key')
     expect(() => setValue({ finetune: ['none'] }, 'finetune.last=none')).toThrow('no place in the list')
+    expect(() => setValue({ finetune: ['none'] }, 'finetune.4000000000=none')).toThrow('no place in the list')
+    expect(setValue({ finetune: ['none'] }, 'finetune.1=natural')).toEqual({ finetune: ['none', 'natural'] })
+    expect(() => setValue({}, `${'a.'.repeat(100_000)}b=1`)).toThrow(/^.{1,200}: the path has 100001 keys/)
   })
 })
 
@@ -382,6 +480,31 @@ describe('readRecipeFile', () => {
       expected,
     )
     expect(await readRecipeFile(written('a.json', JSON.stringify(expected)))).toEqual(expected)
+  })
+
+  it.each([
+    ['an alias that contains itself', 'pretrain: &a { x: *a }', 'contains itself'],
+    [
+      'aliases that explode',
+      Array.from(
+        { length: 30 },
+        (_, i) => `a${i}: &a${i} [${Array(9).fill(i === 0 ? 1 : `*a${i - 1}`)}]`,
+      ).join('\n'),
+      'is not YAML: Excessive alias count',
+    ],
+    ['an alias of nothing', 'a: *b', 'Unresolved alias'],
+    ['a tag', 'network: !!js/function "() => 1"', 'Unresolved tag'],
+    ['another tag', 'network: !mine 3', 'Unresolved tag'],
+    ['brackets without end', '['.repeat(100_000), 'nested too deep'],
+    ['two documents', 'a: 1\n---\nb: 2', 'multiple documents'],
+  ])('refuses %s', async (_name, text, message) => {
+    await expect(readRecipeFile(written('a.yaml', text))).rejects.toMatchObject({
+      code: 'ERR_FILE',
+      message: expect.stringMatching(new RegExp(`^[^\\n]*a\\.yaml[^\\n]*${message}[^\\n]*$`)),
+    })
+    if (!text.includes('\n') && text.length < 1000) {
+      expect(() => setValue({}, `prune=${text}`)).toThrow(CoppiceError)
+    }
   })
 
   it('says on one line what is wrong with a file', async () => {

@@ -1,7 +1,7 @@
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Metrics } from '../../lib/runs/metrics.js'
+import { Metrics, readEvents } from '../../lib/runs/metrics.js'
 import { temporaryFolder } from '../helpers.js'
 
 const lines = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1)
@@ -40,4 +40,17 @@ describe('Metrics', () => {
     await cut.close()
     expect(lines(path).map((line) => JSON.parse(line).event)).toEqual(['a', 'd'])
   })
+
+  it.each(['{}', 'null', '[]', '7', '{"event":7}', '{"event":"warning"}', '{"event":"evaluation"}', 'x'])(
+    'leaves a log alone in which a line is %s, and names the line',
+    async (line) => {
+      const path = join(temporaryFolder(), 'metrics.ndjson')
+      const text = `{"event":"a"}\n${line}\n{"event":"b"}\n`
+      writeFileSync(path, text)
+      const damaged = `${path} is damaged: line 2 is no event`
+      await expect(Metrics.open(path)).rejects.toThrow(damaged)
+      await expect(readEvents(path)).rejects.toThrow(damaged)
+      expect(readFileSync(path, 'utf8')).toBe(text)
+    },
+  )
 })

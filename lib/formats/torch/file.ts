@@ -2,14 +2,13 @@
  * Opens files of torch.save: the zip archives of PyTorch 1.6 and newer, and the older format, a row of pickles followed
  * by the storages. Nothing in a file is run. (torch/serialization.py)
  */
-import { readFile, stat } from 'node:fs/promises'
 import { CoppiceError } from '../../base/errors.js'
 import { show } from '../../base/numbers.js'
-import { fileError } from '../../files/files.js'
 import { PickleError, type PickleValue, readPickleWith } from '../../files/pickle.js'
+import { LONGEST_FILE, withFile } from '../../files/read.js'
+import { ArchiveError, openArchive } from '../../files/zip.js'
 import { TorchFileError } from './error.js'
 import { type TorchStorage, TorchTensor, torchRules } from './pickle.js'
-import { openArchive } from './zip.js'
 
 export interface NamedTensor {
   name: string
@@ -32,8 +31,6 @@ export interface TorchFile {
   bytes(storage: TorchStorage): StorageBytes
 }
 
-/** Longest file that is read, in bytes: what Node reads at once. */
-const LONGEST_FILE = 2 ** 31 - 1
 /** Longest pickle, in bytes: some hundred bytes a tensor are usual. */
 const LONGEST_PICKLE = 64 * 2 ** 20
 
@@ -49,7 +46,6 @@ const LEGACY_VERSION = 1001
 export const openTorchFile = async (path: string): Promise<TorchFile> => {
   const bytes = await readWhole(path)
   return inFile(path, () => {
-    if (bytes.length === 0) throw new TorchFileError('it is empty')
     const { format, value, storage } = parse(bytes)
     const found = findStateDict(value, '', 0)
     if (found === undefined) throw new TorchFileError('it holds no state dict (names with tensors)')
@@ -72,7 +68,7 @@ export const inFile = <T>(path: string, work: () => T): T => {
   try {
     return work()
   } catch (error) {
-    if (error instanceof PickleError || error instanceof TorchFileError) {
+    if (error instanceof PickleError || error instanceof TorchFileError || error instanceof ArchiveError) {
       throw new CoppiceError('ERR_FILE', `${path} cannot be imported: ${error.message}`, { cause: error })
     }
     if (error instanceof RangeError) {
@@ -84,19 +80,16 @@ export const inFile = <T>(path: string, work: () => T): T => {
   }
 }
 
-const readWhole = async (path: string): Promise<Buffer> => {
-  try {
-    // Before it is opened: opening a pipe would wait for its other end.
-    const kind = await stat(path)
-    if (!kind.isFile()) throw new Error(kind.isDirectory() ? 'it is a folder' : 'it is not a regular file')
-    if (kind.size > LONGEST_FILE) {
-      throw new Error(`it has ${kind.size} bytes; save the weights alone, without the optimiser's state`)
-    }
-    return await readFile(path)
-  } catch (error) {
-    throw fileError('cannot read', path, error)
-  }
-}
+/** The whole file, once its first bytes are those of torch.save. */
+const readWhole = (path: string): Promise<Buffer> =>
+  withFile(path, LONGEST_FILE, async ({ size, readInto }) => {
+    const start = Buffer.alloc(Math.min(size, MAGIC.length))
+    await readInto(start, 0)
+    inFile(path, () => requireMagic(start))
+    const bytes = Buffer.allocUnsafeSlow(size)
+    await readInto(bytes, 0)
+    return bytes
+  })
 
 interface Parsed {
   format: TorchFile['format']
@@ -104,12 +97,16 @@ interface Parsed {
   storage: (storage: TorchStorage) => StorageBytes
 }
 
-const parse = (bytes: Buffer): Parsed => {
-  if (bytes.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1'))) return parseZip(bytes)
-  if (bytes.subarray(0, MAGIC.length).equals(MAGIC)) return parseLegacy(bytes)
-  if (MAGIC.subarray(0, bytes.length).equals(bytes)) throw new TorchFileError('it is truncated')
+const isZip = (bytes: Buffer): boolean => bytes.subarray(0, 4).equals(Buffer.from('PK\x03\x04', 'latin1'))
+
+const requireMagic = (start: Buffer): void => {
+  if (start.length === 0) throw new TorchFileError('it is empty')
+  if (isZip(start) || start.equals(MAGIC)) return
+  if (MAGIC.subarray(0, start.length).equals(start)) throw new TorchFileError('it is truncated')
   throw new TorchFileError('it is not a file that torch.save wrote')
 }
+
+const parse = (bytes: Buffer): Parsed => (isZip(bytes) ? parseZip(bytes) : parseLegacy(bytes))
 
 /** An archive: `<name>/data.pkl`, the storages `<name>/data/<key>`, and `<name>/byteorder` since PyTorch 2.1. */
 const parseZip = (bytes: Buffer): Parsed => {
@@ -119,15 +116,12 @@ const parseZip = (bytes: Buffer): Parsed => {
     throw new TorchFileError('it is an archive, but not one that torch.save wrote: it has no data.pkl')
   }
   const folder = pickle.slice(0, -'data.pkl'.length)
-  const order = Buffer.from(archive.read(`${folder}byteorder`) ?? []).toString('latin1')
+  const order = Buffer.from(archive.read(`${folder}byteorder`, 16) ?? []).toString('latin1')
   if (!['', 'little', 'big'].includes(order)) throw new TorchFileError('its byte order is unknown')
-  const program = archive.read(pickle) ?? new Uint8Array()
-  if (program.length > LONGEST_PICKLE) {
-    throw new TorchFileError(`its data.pkl has ${program.length} bytes, far too many for plain tensors`)
-  }
+  const program = archive.read(pickle, LONGEST_PICKLE) ?? new Uint8Array()
   const { value } = readPickleWith(program, torchRules(new Map()))
   const storage = ({ key, element, length }: TorchStorage): StorageBytes => {
-    const part = archive.read(`${folder}data/${key}`)
+    const part = archive.read(`${folder}data/${key}`, length * element.bytes)
     if (part === undefined) throw new TorchFileError(`it lacks the storage ${show(key)}`)
     if (part.length !== length * element.bytes) {
       throw new TorchFileError(

@@ -1,5 +1,7 @@
 /** Networks from PyTorch's files, without Python: a state dict and a spec become a network. */
+
 import type { Device, Floats, ParameterType } from '../../../bindings/native.js'
+import { optionsOf, pathOf } from '../../base/arguments.js'
 import { invalid } from '../../base/errors.js'
 import { show } from '../../base/numbers.js'
 import { fileLayout, type Model } from '../../models/modelFile.js'
@@ -50,12 +52,12 @@ export const readTorchModel = async (
   spec: NetworkSpec | string,
   options: { type?: ParameterType } = {},
 ): Promise<TorchModel> => {
-  const { type = 'float32' } = options
+  const { type = 'float32' } = optionsOf(options, 'readTorchModel')
   if (type !== 'float32' && type !== 'float64') {
     throw invalid(`type: expected float32 or float64, received ${show(type)}`)
   }
   const parsed = typeof spec === 'string' ? networkSpec(spec) : parseSpec(spec)
-  const file = await openTorchFile(path)
+  const file = await openTorchFile(pathOf(path, 'readTorchModel'))
   return inFile(path, () => {
     const layout = fileLayout(parsed)
     const { by, pairs } = matchTensors(file.tensors, layout, parsed.name)
@@ -85,7 +87,7 @@ export const importTorch = async (
   spec: NetworkSpec | string,
   options: { device?: Device; type?: ParameterType } = {},
 ): Promise<Network> => {
-  const { device = 'cpu', ...rest } = options
+  const { device = 'cpu', ...rest } = optionsOf(options, 'importTorch')
   return Network.from((await readTorchModel(path, spec, rest)).model, { device })
 }
 

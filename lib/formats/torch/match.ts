@@ -1,5 +1,6 @@
 /** Which tensor of a PyTorch file becomes which tensor of a network. */
 import type { TensorLayout } from '../../../bindings/native.js'
+import { showShape } from '../../base/numbers.js'
 import { TorchFileError } from './error.js'
 import type { NamedTensor } from './file.js'
 import { isFloating } from './values.js'
@@ -108,7 +109,7 @@ const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
 /** `conv1.weight [8, 3, 4, 4], conv1.bias [8] and 6 more`. */
 const list = (tensors: readonly { name: string; shape: readonly number[] }[]): string => {
   const SHOWN = 6
-  const first = tensors.slice(0, SHOWN).map(({ name, shape }) => `${printable(name)} [${shape.join(', ')}]`)
+  const first = tensors.slice(0, SHOWN).map(({ name, shape }) => `${printable(name)} ${showShape(shape)}`)
   const more = tensors.length - SHOWN
   return `${first.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }

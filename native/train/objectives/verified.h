@@ -4,6 +4,7 @@
 #pragma once
 #include "bounds/interval.h"
 #include "bounds/methods.h"
+#include "device/limits.h"
 #include "train/pass.h"
 
 namespace coppice {
@@ -21,7 +22,7 @@ struct Verified {
   static Verified read(const Reader& objective) {
     const BoundMethod bound = objective["bound"].one_of(kBoundMethods);
     if (bound == BoundMethod::kAlphaCrown) objective["bound"].refuse("interval, crownIbp, symbolic or crown");
-    return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, 1'000'000),
+    return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, limits::kBoundedImages),
             objective["gradient"].one_of(kGradients)};
   }
 
