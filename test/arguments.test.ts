@@ -8,6 +8,8 @@ import { temporaryFolder, tinyImages, tinySpec } from './helpers.js'
 type Call = { of: (...args: never[]) => unknown; args: unknown[] }
 
 const folder = temporaryFolder('file')
+// A text is a path, too: what is written there lies in this folder.
+process.chdir(folder)
 const calls = new Map<string, Call>()
 const junk: [string, unknown][] = [
   ['undefined', undefined],
@@ -67,6 +69,8 @@ beforeAll(async () => {
   add('save', network.save.bind(network), join(folder, 'again.safetensors'))
   add('builtin', coppice.builtin, { train: 20, test: 2, validation: 2 })
   add('cifar10', coppice.cifar10, '/nowhere', {})
+  add('dataSet', coppice.dataSet, { set: 'builtin', train: 20, test: 2 }, { device: 'cpu' })
+  add('fetchData', coppice.fetchData, 'cifar10', join(folder, 'recipe.yaml'), {})
   add('fetchCifar10', coppice.fetchCifar10, join(folder, 'recipe.yaml'), {})
   const arrays = { images: new Uint8Array(12), labels: [0], shape: [3, 2, 2] }
   add('imageSet', coppice.imageSet, arrays, {})
@@ -87,6 +91,7 @@ beforeAll(async () => {
   const made = { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam, pgd }
   for (const [name, make] of Object.entries(made)) add(name, make, {})
   add('natural', coppice.natural)
+  add('objective', coppice.objective, 'trades')
   add('describeObjective', coppice.describeObjective, coppice.natural())
   add('sameObjective', coppice.sameObjective, coppice.natural(), coppice.trades())
   add('describeAttack', coppice.describeAttack, coppice.pgd())

@@ -10,7 +10,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -45,10 +44,11 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 /** A process that runs one command line at a time, and its largest memory meanwhile. */
 class Worker {
   async run(job) {
-    const child = (this.child ??= fork(join(import.meta.dirname, 'worker.mjs'), [], {
+    this.child ??= fork(join(import.meta.dirname, 'worker.mjs'), [], {
       env: { ...process.env, COPPICE_CACHE: join(scratch, 'cache') },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    }))
+    })
+    const { child } = this
     let peak = 0
     let complaint
     let noise = ''

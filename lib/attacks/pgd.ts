@@ -2,8 +2,10 @@
  * Projected gradient ascent in the L∞ box around an image: steps along the sign of the gradient, with restarts. Robust
  * objectives share its options. (Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", 2018)
  */
+
 import { z } from 'zod'
 import type { NativeAttack } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
@@ -78,7 +80,7 @@ export const pgdKind: AttackKind<Pgd, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step or restart.
  */
 export const pgd = (options: Partial<Pgd> = {}): Pgd =>
-  Object.freeze(parse(schema, { ...options, kind: 'pgd' }, 'pgd'))
+  Object.freeze(parse(schema, { ...optionsOf(options, 'pgd'), kind: 'pgd' }, 'pgd'))
 
 /** `PGD-10, eps 8/255, step 2/255`. */
 export const describeAscent = (options: AttackOptions): string =>

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Command } from 'commander'
+import { z } from 'zod'
 import { addon, binding } from '../../bindings/load.js'
 import { type Attack, parseAttack, pgd } from '../attacks/attack.js'
 import { CoppiceError, invalid } from '../base/errors.js'
@@ -15,11 +16,12 @@ import { imagesArgument, testImages } from '../data/named.js'
 import { type AccuracyRow, measureAccuracy } from '../evaluation/engineAccuracy.js'
 import { fileError, makeFolder } from '../files/files.js'
 import { fileHash } from '../files/hash.js'
-import { readJson, writeJson } from '../files/json.js'
+import { writeJson } from '../files/json.js'
 import { type BenchReport, benchText } from '../report/benchText.js'
 import { chartSvg } from '../report/chart.js'
 import { speedChart } from '../report/speedChart.js'
 import { modelFiles } from '../runs/models.js'
+import { readFileAs } from '../runs/parseFile.js'
 import { benchSparse, type ModelResult } from '../sparse/benchmark/sparse.js'
 import { machine } from '../sparse/cpu.js'
 import type { Dtype } from '../sparse/options.js'
@@ -128,6 +130,19 @@ const filesOf = async (names: readonly string[]) => {
   return files
 }
 
+/** As far as is asked of it before its facts are compared; what is kept was written by the same version. */
+const keptSchema = z.looseObject({
+  command: z.string(),
+  models: z.array(
+    z.custom<ModelResult>(
+      (value) =>
+        z.looseObject({ model: z.string(), rows: z.array(z.looseObject({})) }).safeParse(value).success,
+      'expected the results of a model',
+    ),
+  ),
+  unfinished: z.literal(true).optional(),
+})
+
 /** What an interrupted benchmark of the same command left in a folder, which is made if it is not there. */
 const keptIn = async (
   folder: string,
@@ -142,7 +157,7 @@ const keptIn = async (
   if (taken === undefined) return []
   const exists = `${join(folder, taken)} exists already; choose another folder with -o`
   if (taken !== RESULTS) throw new CoppiceError('ERR_FILE', exists)
-  const { models, unfinished, ...rest } = (await readJson(path)) as BenchReport & { unfinished?: true }
+  const { models, unfinished, ...rest } = await readFileAs(path, keptSchema)
   if (unfinished !== true) throw new CoppiceError('ERR_FILE', exists)
   const known = models.every(({ model }) => files.some(({ name }) => name === model))
   if (!known || !isDeepStrictEqual({ ...rest, command: '' }, { ...facts, command: '' })) {

@@ -1,5 +1,7 @@
 /** From the images of a set to splits on a device. The validation set chooses whatever is chosen. */
+
 import type { Device } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { integer, parse } from '../base/schemas.js'
@@ -33,7 +35,7 @@ export interface DataSplits {
 export const dataSet = async (data: unknown, options: { device?: Device } = {}): Promise<DataSplits> =>
   loadData(
     parse(dataSchema, typeof data === 'string' ? { set: data } : data, 'data'),
-    options.device ?? 'cpu',
+    optionsOf(options, 'dataSet').device ?? 'cpu',
   )
 
 /** `dataSet` of what was parsed already. */

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { z } from 'zod'
 import { CoppiceError, invalid } from '../base/errors.js'
-import { didYouMean } from '../base/numbers.js'
+import { didYouMean, show } from '../base/numbers.js'
 import { table } from '../base/schemas.js'
 import { listed } from '../base/words.js'
 import { builtinSet } from './builtin.js'
@@ -73,7 +73,6 @@ export const archiveOf = (name: string): Archive & { title: string } => {
   const set = fetchable.find((known) => known === name)
   const { archive, title } = set === undefined ? {} : kindOf(set)
   if (archive !== undefined && title !== undefined) return { ...archive, title }
-  throw invalid(
-    `there is no archive of "${name}" to download, only of ${fetchable.join(', ')}${didYouMean(name, fetchable)}`,
-  )
+  const hint = typeof name === 'string' ? didYouMean(name, fetchable) : ''
+  throw invalid(`there is no archive of ${show(name)} to download, only of ${fetchable.join(', ')}${hint}`)
 }

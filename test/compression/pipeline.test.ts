@@ -124,7 +124,6 @@ describe('runRecipe', () => {
     ['pretrain.schedule={ kind: steps, at: [0.1, 0.2], factor: 100000 }', 'ERR_INVALID_ARGUMENT'],
     ['evaluate.verify={ verifiers: [{ kind: crown, memory: 1000 }] }', 'ERR_INVALID_ARGUMENT'],
     ['evaluate.verify={ verifiers: [{ kind: cascade, memory: 1000 }] }', 'ERR_INVALID_ARGUMENT'],
-    ['data.train=300000', 'ERR_INVALID_ARGUMENT'],
     ['network.name=vgg61', 'ERR_INVALID_ARGUMENT'],
     ['data={set: cifar10, folder: /nowhere}', 'ERR_FILE'],
     ['data={set: cifar10}', 'ERR_INVALID_ARGUMENT'],

@@ -160,7 +160,7 @@ describe('MixTrain', () => {
     )
     expect(() => mixTrain({ mix: 'convx' as 'convex' })).toThrow(/did you mean "convex"\?/)
     expect(() => mixTrain({ weight: 0 })).toThrow(/mixTrain\.weight: must be greater than 0/)
-    expect(() => mixTrain({ weightGrowth: 0.5 })).toThrow(/mixTrain\.weightGrowth: must be at least 1/)
+    expect(() => mixTrain({ weightGrowth: 0.5 })).toThrow(/mixTrain\.weightGrowth: must lie between 1 and/)
     expect(() => mixTrain({ weightSteps: 0 })).toThrow(/mixTrain\.weightSteps/)
   })
 })
