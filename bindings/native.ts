@@ -1,7 +1,10 @@
 /**
  * The contract of the native addon, in one file. Everything that touches a tensor is behind it.
  *
- * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. A job's
+ * Jobs run one after another on one engine thread per environment and device, never on the libuv pool. Brief ones
+ * (reading and writing arenas, creating networks and data sets, `forward`, an engine's `run`, an evaluation of one
+ * batch without an attack) do not wait for the end of long ones: they run between two batches, unless they write what
+ * the long job uses. So a network that is being trained can be read; it is as it was after some batch. A job's
  * promise rejects with the thrown error, or with the code `ERR_ABORTED` once `cancel()` took effect, which is
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
@@ -68,8 +71,16 @@ export interface NativeNetwork {
   /** Lengths must match; NaN or infinite values are refused by tensor name; weights under a zero mask become zero. */
   write(arena: 'mask', data: Uint8Array): NativeJob<void>
   write(arena: Exclude<Arena, 'mask' | 'gradients'>, data: Floats): NativeJob<void>
+  /** Parameters, statistics and mask of one moment. */
+  snapshot(): NativeJob<{ parameters: Floats; buffers: Floats; mask: Uint8Array }>
   /** Sets both moments to zero. */
   resetMoments(): NativeJob<void>
+  /**
+   * Another handle of the same network, for the job of that name: until it is disposed (or nobody has it any more)
+   * whatever would write the network through this one is refused with `ERR_BUSY`. Once this one is disposed, the other
+   * can be used no more either.
+   */
+  claim(job: string): NativeNetwork
   /** Frees the memory at once (after a running job that uses it). Idempotent. */
   dispose(): void
 }
@@ -343,6 +354,45 @@ export interface NativeSparseEngine {
   dispose(): void
 }
 
+/** The least and greatest numbers that requests may have; what is outside is refused with `ERR_INVALID_ARGUMENT`. */
+export interface NativeLimits {
+  /** Of a batch. */
+  batchSize: number
+  threads: number
+  /** Pixels around an image before a random crop. */
+  pad: number
+  attackSteps: number
+  restarts: number
+  /** Images of a batch that an objective on bounds bounds. */
+  boundedImages: number
+  /** Of `alphaCrown`. */
+  iterations: number
+  learningRate: number
+  /** Of the losses' weights, TRADES' β among them. */
+  lossWeight: number
+  weightDecay: number
+  /** Of Adam's β₁ and β₂. */
+  beta: number
+  adamEpsilon: [least: number, greatest: number]
+  /** Of channels, features, kernels, strides and padding. */
+  size: number
+  /** Elements of one tensor, and of all parameters. */
+  elements: number
+  /** Of the means and deviations of pixels. */
+  normalisation: number
+  batchNormEpsilon: [least: number, greatest: number]
+  /** Of initial weights. */
+  deviation: number
+  /** Channels, height and width of a data set's images. */
+  imageSide: number
+  /** Of a data set. */
+  classes: number
+  /** Images that an inference engine takes at once. */
+  engineBatch: number
+  /** Of an inference engine that is timed. */
+  runs: number
+}
+
 export interface DeviceInfo {
   device: string
   name: string
@@ -371,6 +421,7 @@ export interface MemoryInfo {
 }
 
 export interface NativeAddon {
+  readonly limits: NativeLimits
   /** Makes native errors instances of this class: `new Class(code, message, { cause? })`. Called once, after loading. */
   useErrorClass(
     errorClass: new (code: ErrorCode, message: string, options?: { cause?: unknown }) => Error,

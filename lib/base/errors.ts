@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'ERR_DEVICE'
   /** The handle was disposed and is used again. */
   | 'ERR_DISPOSED'
+  /** A running job owns the network that should be written: wait for its end, abort it, or use a copy. */
+  | 'ERR_BUSY'
   /** Memory ran out, on the host or on the device. */
   | 'ERR_OUT_OF_MEMORY'
   /** Training produced NaN or infinite values, or collapsed. */

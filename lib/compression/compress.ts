@@ -153,9 +153,10 @@ const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSch
 
 /**
  * Prunes a network in place, in steps with fine-tuning after each; yields after every step. Momentum starts from zero
- * at each step, and what is pruned stays zero.
+ * at each step, and what is pruned stays zero. From the first step to the end, to `break` or to an error the network
+ * belongs to it: between two steps it can be read, evaluated and saved, but nobody else writes it.
  *
- * @throws CoppiceError for wrong options, for a target that cannot be met, and `ERR_DIVERGED` as `train` does
+ * @throws CoppiceError for wrong options, for a target that cannot be met, `ERR_BUSY` and `ERR_DIVERGED` as `train` does
  */
 export async function* compress(
   network: Network,
@@ -168,7 +169,8 @@ export async function* compress(
   const settings = parse(schema, rest, 'compress')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
-  const trainedWith = network.history.objective
+  using own = network.claim('compress')
+  const trainedWith = own.history.objective
   const objective = settings.objective ?? trainedWith
   const needs = scoreNeeds(settings.score)
   if (objective === undefined && (epochsPerStep > 0 || needs !== undefined)) {
@@ -201,7 +203,7 @@ export async function* compress(
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
     const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
-    const result = await trainingLoop(network, dataset, phasePlan, hooks, cursor.train, scores)
+    const result = await trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores)
     scores = result.scores
     return { ...FIRST_STEP, last: result.last }
   }
@@ -211,7 +213,7 @@ export async function* compress(
     signal?.throwIfAborted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {
-        if (cursor.phase === 'prune') await settle(() => network.handle.resetMoments(), signal)
+        if (cursor.phase === 'prune') await settle(() => own.handle.resetMoments(), signal)
         await trainPhase('scores', {
           objective,
           epochs: settings.scoreEpochs,
@@ -223,15 +225,15 @@ export async function* compress(
       }
       const gradients =
         needs === 'gradients' && objective !== undefined
-          ? (await meanGradients(network, dataset, objective, shared, signal)).gradients
+          ? (await meanGradients(own, dataset, objective, shared, signal)).gradients
           : undefined
-      const pruned = await prune(network, settings, target, { learnedScores: scores, gradients })
+      const pruned = await prune(own, settings, target, { learnedScores: scores, gradients })
       scores = undefined
       cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
     }
     let last: TrainCursor['last'] = null
     if (objective !== undefined && epochsPerStep > 0) {
-      network.history = { ...network.history, fineTunedWith: objective }
+      own.history = { ...own.history, fineTunedWith: objective }
       const done = await trainPhase('fineTune', {
         objective,
         epochs: epochsPerStep,

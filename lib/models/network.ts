@@ -38,13 +38,12 @@ export interface CreateOptions {
 
 /** A handle; `dispose()` (or `using`) frees its memory at once. */
 export class Network {
-  /** What it was trained for; `train` and `compress` write it. */
-  history: TrainingHistory = {}
-
   private constructor(
     readonly spec: NetworkSpec,
     /** The native handle, for the jobs of bindings/native.ts. */
     readonly handle: NativeNetwork,
+    /** What all claims of a network share. */
+    private readonly memory: { history: TrainingHistory } = { history: {} },
   ) {}
 
   /**
@@ -124,28 +123,43 @@ export class Network {
     return this.layout.filter((tensor) => tensor.arena === 'parameters')
   }
 
+  /** What it was trained for; `train` and `compress` write it. */
+  get history(): TrainingHistory {
+    return this.memory.history
+  }
+
+  set history(history: TrainingHistory) {
+    this.claim('history').dispose()
+    this.memory.history = Object.freeze({ ...history })
+  }
+
+  /**
+   * The same network in the hands of one job: until what is returned is disposed, nobody can write the network but
+   * through it. Everybody may read: a network that is being trained is as it was after some batch. `train`, `compress`
+   * and `write` claim the network they work on.
+   *
+   * @throws CoppiceError `ERR_BUSY`, as whatever else would write, if another job owns the network
+   */
+  claim(job: string): Network {
+    return new Network(this.spec, this.handle.claim(job), this.memory)
+  }
+
   /** A copy of weights, statistics and mask. */
   async read(): Promise<NetworkState> {
-    const { handle } = this
-    return {
-      spec: this.spec,
-      type: this.type,
-      layout: this.layout,
-      parameters: await settle(() => handle.read('parameters')),
-      buffers: await settle(() => handle.read('buffers')),
-      mask: await settle(() => handle.read('mask')),
-      history: { ...this.history },
-    }
+    const history = { ...this.history }
+    const arenas = await settle(() => this.handle.snapshot())
+    return { spec: this.spec, type: this.type, layout: this.layout, ...arenas, history }
   }
 
   /** Overwrites weights, statistics and mask; the spec must be this network's. */
   async write(state: Omit<NetworkState, 'layout'>): Promise<void> {
     optionsOf(state, 'network.write')
     requireSameNetwork(this.spec, parseSpec(state.spec))
-    await settle(() => this.handle.write('mask', state.mask))
-    await settle(() => this.handle.write('parameters', state.parameters))
-    await settle(() => this.handle.write('buffers', state.buffers))
-    this.history = { ...state.history }
+    using own = this.claim('write')
+    await settle(() => own.handle.write('mask', state.mask))
+    await settle(() => own.handle.write('parameters', state.parameters))
+    await settle(() => own.handle.write('buffers', state.buffers))
+    own.history = { ...state.history }
   }
 
   /** Fraction of all prunable weights that the mask removes. */
@@ -174,7 +188,10 @@ export class Network {
     return Network.from({ ...state, ...smaller }, { device: this.device })
   }
 
-  /** Frees the memory now; using the network afterwards is an error. Idempotent. */
+  /**
+   * Frees the memory now, or after a running native job that uses it; using the network afterwards is an error, for a
+   * job that is training it, too: that ends with `ERR_DISPOSED` instead of its next epoch. Idempotent.
+   */
   dispose(): void {
     this.handle.dispose()
   }

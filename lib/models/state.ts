@@ -18,7 +18,7 @@ export interface NetworkState {
 /** What a network was trained for. Fine-tuning under another objective than `objective` is a mismatch. */
 export interface TrainingHistory {
   /** The objective of its (pre-)training. */
-  objective?: Objective
+  readonly objective?: Objective
   /** The objective it was last fine-tuned with while pruning. */
-  fineTunedWith?: Objective
+  readonly fineTunedWith?: Objective
 }

@@ -79,10 +79,12 @@ export interface TrainSummary extends EpochResult {
 }
 
 /**
- * Trains a network in place, and lets it remember the objective. Momentum starts from zero.
+ * Trains a network in place, and lets it remember the objective. Momentum starts from zero. Until it ends the network
+ * belongs to it: others can read, and see the network as it was after some batch.
  *
- * @throws CoppiceError `ERR_DIVERGED` when the loss becomes NaN or infinite; the signal's reason when aborted, which
- * takes effect within one batch and leaves the network as it is after that batch
+ * @throws CoppiceError `ERR_BUSY` if a running job owns the network; `ERR_DIVERGED` when the loss becomes NaN or
+ * infinite; the signal's reason when aborted, which takes effect within one batch and leaves the network as it is after
+ * that batch
  */
 export async function train(
   network: Network,
@@ -93,17 +95,18 @@ export async function train(
   requireDataset(dataset, 'train')
   const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
-  const own = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
+  using own = network.claim('train')
+  const defaults = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
   const { epochs } = settings
   const steps = Math.ceil(dataset.length / settings.batchSize)
   const ramp = resolveRamp(settings, objective, network.spec, { epochs, steps })
   const plan = {
-    ...resolveSettings(network, dataset, settings, own),
+    ...resolveSettings(network, dataset, settings, defaults),
     phase: 'pretrain',
     objective,
     epochs,
-    learningRate: settings.learningRate ?? own.learningRate,
+    learningRate: settings.learningRate ?? defaults.learningRate,
     schedule: settings.schedule ?? defaultSchedule(epochs, ramp),
     ramp,
     learn: { kind: 'weights' },
@@ -111,10 +114,10 @@ export async function train(
   requireRates(plan.learningRate, plan.schedule, 'train')
   requirePrecision(plan.precision, network.type, 'train')
   if (dataset.length === 0) throw invalid('train: the data set is empty')
-  network.history = { objective: plan.objective }
-  if (start === undefined) await settle(() => network.handle.resetMoments(), signal)
+  own.history = { objective: plan.objective }
+  if (start === undefined) await settle(() => own.handle.resetMoments(), signal)
   const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint }
-  const { last } = await trainingLoop(network, dataset, plan, hooks, start ?? FIRST_STEP)
+  const { last } = await trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
   if (last === null)
     throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)
   return { ...last, objective: plan.objective }

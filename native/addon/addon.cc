@@ -9,9 +9,11 @@
 #include "addon/errors.h"
 #include "addon/handles.h"
 #include "addon/jobs.h"
+#include "addon/limits.h"
 #include "addon/reader.h"
 #include "addon/sparse_jobs.h"
 #include "device/device.h"
+#include "device/limits.h"
 
 namespace coppice {
 namespace {
@@ -62,9 +64,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     addon->close();
     return call.Env().Undefined();
   });
+  exports.Set("limits", limits_object(env));
   export_function("info", info);
   export_function("setThreads", [addon](const Napi::CallbackInfo& call) {
-    addon->threads = static_cast<int>(Reader(call[0], "threads").integer(1, 1024));
+    addon->threads = static_cast<int>(Reader(call[0], "threads").integer(1, limits::kThreads));
     return call.Env().Undefined();
   });
   export_function("getThreads", [addon](const Napi::CallbackInfo& call) {

@@ -17,6 +17,11 @@ struct HandleDisposed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Somebody else owns what should be written.
+struct Busy : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 class Addon {
  public:
   explicit Addon(Napi::Env env);

@@ -25,7 +25,7 @@ Napi::Value start_verify(const Napi::CallbackInfo& info) {
   listen(job, {info[3], "onProgress"});
   Addon& addon = Addon::of(info.Env());
   return start_job(
-      info.Env(), network->device, job,
+      info.Env(), long_read(*network), job,
       [=, &addon](const Interrupt& interrupt) {
         return verify(*network, *dataset, *plan, interrupt, [&](int64_t samples) {
           notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
@@ -55,7 +55,7 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
   const BoundSettings settings = read_bounds(options, options["sound"].flag());
   const int node = read_node(options["node"], network->graph);
   return start_job(
-      info.Env(), network->device,
+      info.Env(), long_read(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         const at::ScalarType type = bound_type(*network, box.epsilon);
@@ -82,7 +82,7 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
   const BoxSettings box = read_box(options);
   const BoundSettings settings = read_bounds(options, options["sound"].flag());
   return start_job(
-      info.Env(), network->device,
+      info.Env(), long_read(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         const at::ScalarType type = bound_type(*network, box.epsilon);

@@ -5,6 +5,7 @@
 #include "addon/job.h"
 #include "addon/values.h"
 #include "device/device.h"
+#include "device/limits.h"
 
 namespace coppice {
 
@@ -20,12 +21,12 @@ Napi::Object dataset_object(Napi::Env env, std::shared_ptr<Dataset> dataset) {
 Napi::Value create_dataset(const Napi::CallbackInfo& info) {
   const Reader options(info[2], "options");
   const at::Device device = usable_device(options["device"].text());
-  const int64_t classes = options["classes"].integer(1, 256);
+  const int64_t classes = options["classes"].integer(1, limits::kClasses);
   const Reader shape = options["shape"];
   if (shape.length() != 3) shape.refuse("[channels, height, width]");
   int64_t size = 1;
   std::vector<int64_t> sizes{0};
-  for (uint32_t i = 0; i < 3; ++i) size *= sizes.emplace_back(shape.at(i).integer(1, 1 << 14));
+  for (uint32_t i = 0; i < 3; ++i) size *= sizes.emplace_back(shape.at(i).integer(1, limits::kImageSide));
   const at::Tensor images = Reader(info[0], "images").bytes(), labels = Reader(info[1], "labels").bytes();
   sizes[0] = labels.numel();
   if (labels.numel() == 0) throw std::invalid_argument("the data set is empty");
@@ -34,7 +35,7 @@ Napi::Value create_dataset(const Napi::CallbackInfo& info) {
                                 std::to_string(size * labels.numel()) + " image bytes, got " +
                                 std::to_string(images.numel()));
   return start_job(
-      info.Env(), device,
+      info.Env(), brief(device),
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
         if (labels.max().item<int64_t>() >= classes)

@@ -1,5 +1,7 @@
 #include "addon/engine.h"
 
+#include <algorithm>
+
 #include "device/device.h"
 
 namespace coppice {
@@ -18,10 +20,11 @@ Engine::~Engine() {
   thread_.join();
 }
 
-void Engine::post(std::shared_ptr<Interrupt> interrupt, Job job) {
+void Engine::post(std::shared_ptr<Interrupt> interrupt, Access access, Job job) {
+  if (!access.brief) interrupt->let_brief_jobs_in = [this, access] { run_brief(access); };
   {
     std::lock_guard lock(mutex_);
-    queue_.push_back({std::move(interrupt), std::move(job)});
+    queue_.push_back({std::move(interrupt), access, std::move(job)});
   }
   wake_.notify_one();
 }
@@ -50,6 +53,29 @@ void Engine::run() {
     }
     item.job(unprepared);
   }
+}
+
+void Engine::run_brief(const Access& running) {
+  for (const Item& item : take_brief(running)) item.job(nullptr);
+}
+
+std::vector<Engine::Item> Engine::take_brief(const Access& running) {
+  std::lock_guard lock(mutex_);
+  std::vector<Item> taken;
+  std::vector<Access> earlier{running};
+  for (auto item = queue_.begin(); item != queue_.end();) {
+    const Access access = item->access;
+    const bool waits = !access.brief || std::any_of(earlier.begin(), earlier.end(),
+                                                    [&](const Access& one) { return one.holds_up(access); });
+    if (waits) {
+      earlier.push_back(access);
+      ++item;
+    } else {
+      taken.push_back(std::move(*item));
+      item = queue_.erase(item);
+    }
+  }
+  return taken;
 }
 
 }  // namespace coppice

@@ -29,6 +29,8 @@ Description describe(const std::exception_ptr& error) {
     return {"ERR_ABORTED", e.what(), ""};
   } catch (const HandleDisposed& e) {
     return {"ERR_DISPOSED", e.what(), ""};
+  } catch (const Busy& e) {
+    return {"ERR_BUSY", e.what(), ""};
   } catch (const UnsupportedError& e) {
     return {"ERR_UNSUPPORTED", e.what(), ""};
   } catch (const DivergenceError& e) {

@@ -9,6 +9,7 @@
 #include "addon/read_evaluate.h"
 #include "addon/read_train.h"
 #include "addon/values.h"
+#include "device/limits.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -32,14 +33,14 @@ std::function<void(int64_t)> samples_done(Addon& addon, const std::shared_ptr<Jo
 }  // namespace
 
 Napi::Value start_train(const Napi::CallbackInfo& info) {
-  const auto network = from_handle<Network>({info[0], "network"});
+  const auto network = to_write<Network>({info[0], "network"});
   const auto dataset = from_handle<Dataset>({info[1], "dataset"});
   const auto plan = std::make_shared<TrainPlan>(read_train_plan({info[2], "request"}, *network, *dataset));
   const auto job = std::make_shared<Job>(info.Env());
   listen(job, {info[3], "onProgress"});
   Addon& addon = Addon::of(info.Env());
   return start_job(
-      info.Env(), network->device, job,
+      info.Env(), long_write(*network), job,
       [=, &addon](const Interrupt& interrupt) {
         return train(*network, *dataset, *plan, interrupt, [&](const TrainProgress& progress) {
           notify(addon, job, [progress](Napi::Env env) -> Napi::Value {
@@ -72,7 +73,7 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
   listen(job, {info[3], "onProgress"});
   Addon& addon = Addon::of(info.Env());
   return start_job(
-      info.Env(), network->device, job,
+      info.Env(), plan->brief() ? brief_read(*network) : long_read(*network), job,
       [=, &addon](const Interrupt& interrupt) {
         return evaluate(*network, *dataset, *plan, interrupt, samples_done(addon, job));
       },
@@ -97,7 +98,7 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value start_gradients(const Napi::CallbackInfo& info) {
-  const auto network = from_handle<Network>({info[0], "network"});
+  const auto network = to_write<Network>({info[0], "network"});
   const auto dataset = from_handle<Dataset>({info[1], "dataset"});
   const auto plan =
       std::make_shared<GradientPlan>(read_gradient_plan({info[2], "request"}, *network, *dataset));
@@ -105,7 +106,7 @@ Napi::Value start_gradients(const Napi::CallbackInfo& info) {
   listen(job, {info[3], "onProgress"});
   Addon& addon = Addon::of(info.Env());
   return start_job(
-      info.Env(), network->device, job,
+      info.Env(), long_write(*network), job,
       [=, &addon](const Interrupt& interrupt) {
         return mean_gradients(*network, *dataset, *plan, interrupt, samples_done(addon, job));
       },
@@ -119,27 +120,30 @@ Napi::Value start_gradients(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value start_forward(const Napi::CallbackInfo& info) {
-  const auto network = from_handle<Network>({info[0], "network"});
   const Reader options(info[2], "options");
+  // Statistics of batch norm change in training.
+  const bool training = options["training"].flag();
+  const Reader handle(info[0], "network");
+  const auto network = training ? to_write<Network>(handle) : from_handle<Network>(handle);
   const at::ScalarType compute = read_precision(options["precision"], *network);
-  const auto mode = options["training"].flag() ? BatchNormMode::kTraining : BatchNormMode::kEvaluation;
   const at::Tensor images = read_images({info[1], "images"}, *network);
   return start_job(
-      info.Env(), network->device,
+      info.Env(), training ? brief_write(*network) : brief_read(*network),
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
         const at::Tensor pixels = placed(images, network->device);
+        const auto mode = training ? BatchNormMode::kTraining : BatchNormMode::kEvaluation;
         return flat_copy(forward(network->graph, network->weights(), pixels, compute, mode), network->type);
       },
       [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits); });
 }
 
 Napi::Value start_backward(const Napi::CallbackInfo& info) {
-  const auto network = from_handle<Network>({info[0], "network"});
+  const auto network = to_write<Network>({info[0], "network"});
   const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
   const at::ScalarType compute = read_precision(Reader(info[2], "options")["precision"], *network);
   return start_job(
-      info.Env(), network->device,
+      info.Env(), brief_write(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         network->gradients.zero_();
@@ -154,13 +158,13 @@ Napi::Value start_backward(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value start_step(const Napi::CallbackInfo& info) {
-  const auto network = from_handle<Network>({info[0], "network"});
+  const auto network = to_write<Network>({info[0], "network"});
   const Reader options(info[1], "options");
   const Optimiser optimiser = read_variant<Optimiser>(options["optimiser"]);
-  const double rate = options["learningRate"].number(0, 1e6);
+  const double rate = options["learningRate"].number(0, limits::kLearningRate);
   const int64_t taken = options["stepsTaken"].integer(0, int64_t{1} << 53);
   return start_job(
-      info.Env(), network->device,
+      info.Env(), brief_write(*network),
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
         optimiser_step(*network, optimiser, rate, taken);
@@ -184,7 +188,7 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
       throw std::invalid_argument("options.start must have as many images as the batch");
   }
   return start_job(
-      info.Env(), network->device,
+      info.Env(), long_read(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         const Batch here = placed(*batch, network->device);

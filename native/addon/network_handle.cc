@@ -1,6 +1,8 @@
 // Networks: creation, and reading and writing their arenas.
 #include <ATen/core/grad_mode.h>
 
+#include <array>
+
 #include "addon/handles.h"
 #include "addon/job.h"
 #include "addon/read_common.h"
@@ -88,16 +90,34 @@ void require_positive_variance(const Network& network, const at::Tensor& buffers
   }
 }
 
+at::Tensor on_host(const at::Tensor& arena) {
+  return arena.to(at::kCPU, arena.scalar_type(), false, /*copy=*/true);
+}
+
 Napi::Value read(const Napi::CallbackInfo& info, const std::shared_ptr<Network>& network) {
   const ArenaMember member = arena_named({info[0], "arena"}, false);
   return start_job(
-      info.Env(), network->device,
+      info.Env(), brief_read(*network),
       [network, member](const Interrupt&) {
         const at::Tensor& arena = (*network).*member;
-        return arena.defined() ? arena.to(at::kCPU, arena.scalar_type(), false, /*copy=*/true)
-                               : at::zeros({network->graph.parameter_count}, network->type);
+        return arena.defined() ? on_host(arena) : at::zeros({network->graph.parameter_count}, network->type);
       },
       [](Napi::Env env, const at::Tensor& copy) { return to_typed_array(env, copy); });
+}
+
+Napi::Value snapshot(const Napi::CallbackInfo& info, const std::shared_ptr<Network>& network) {
+  return start_job(
+      info.Env(), brief_read(*network),
+      [network](const Interrupt&) {
+        return std::array{on_host(network->parameters), on_host(network->buffers), on_host(network->mask)};
+      },
+      [](Napi::Env env, const std::array<at::Tensor, 3>& copies) {
+        auto object = Napi::Object::New(env);
+        object.Set("parameters", to_typed_array(env, copies[0]));
+        object.Set("buffers", to_typed_array(env, copies[1]));
+        object.Set("mask", to_typed_array(env, copies[2]));
+        return object;
+      });
 }
 
 Napi::Value write(const Napi::CallbackInfo& info, const std::shared_ptr<Network>& network) {
@@ -110,7 +130,7 @@ Napi::Value write(const Napi::CallbackInfo& info, const std::shared_ptr<Network>
     throw std::invalid_argument("data must have " + std::to_string(expected) + " elements for network '" +
                                 network->graph.name + "', got " + std::to_string(values.numel()));
   return start_job(
-      info.Env(), network->device,
+      info.Env(), brief_write(*network),
       [network, member, mask, buffers, values](const Interrupt&) {
         const at::NoGradGuard no_grad;
         if (mask && values.gt(1).any().item<bool>())
@@ -126,13 +146,24 @@ Napi::Value write(const Napi::CallbackInfo& info, const std::shared_ptr<Network>
       [](Napi::Env env, int) { return env.Undefined(); });
 }
 
-}  // namespace
+using NetworkHandle = std::shared_ptr<Handle<Network>>;
 
-Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
-  std::shared_ptr<Handle<Network>> handle;
-  // The moments come with training; they are counted from the start, as most networks are trained.
-  const int64_t bytes = network->bytes() + 2 * static_cast<int64_t>(network->parameters.nbytes());
-  Napi::Object object = make_handle(env, network, bytes, handle);
+Napi::Object describe(Napi::Env env, Napi::Object object, const NetworkHandle& handle);
+
+/// A handle of the same network that alone may write it, until it is disposed or nobody has it any more.
+Napi::Object claim(Napi::Env env, const NetworkHandle& of, const std::string& job) {
+  const auto network = of->get_to_write();
+  NetworkHandle handle;
+  Napi::Object object = make_handle(env, network, 0, handle);
+  handle->claimed = of;
+  of->claim = "network '" + network->graph.name + "' belongs to a running job, " + job +
+              ": wait for its end, abort it, or use a copy";
+  return describe(env, object, handle);
+}
+
+/// Gives the object of a handle its properties and methods.
+Napi::Object describe(Napi::Env env, Napi::Object object, const NetworkHandle& handle) {
+  const auto& network = handle->value;
   object.Set("device", network->device.str());
   object.Set("type", network->type == at::kDouble ? "float64" : "float32");
   object.Set("layout", layout(env, network->graph));
@@ -140,15 +171,21 @@ Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
   object.Set("bufferCount", Napi::Number::New(env, static_cast<double>(network->graph.buffer_count)));
   object.Set("read", guarded(env, "read",
                              [handle](const Napi::CallbackInfo& info) { return read(info, handle->get()); }));
+  object.Set("snapshot", guarded(env, "snapshot", [handle](const Napi::CallbackInfo& info) {
+               return snapshot(info, handle->get());
+             }));
+  object.Set("claim", guarded(env, "claim", [handle](const Napi::CallbackInfo& info) {
+               return claim(info.Env(), handle, Reader(info[0], "job").text());
+             }));
   object.Set("write", guarded(env, "write", [handle](const Napi::CallbackInfo& info) {
-               return write(info, handle->get());
+               return write(info, handle->get_to_write());
              }));
   object.Set("initialise",
              guarded(env, "initialise", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-               const auto network = handle->get();
+               const auto network = handle->get_to_write();
                const auto seed = static_cast<uint64_t>(Reader(info[0], "seed").integer(0, int64_t{1} << 53));
                return start_job(
-                   info.Env(), network->device,
+                   info.Env(), brief_write(*network),
                    [network, seed](const Interrupt&) {
                      const at::NoGradGuard no_grad;
                      network->initialise(seed);
@@ -158,9 +195,9 @@ Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
              }));
   object.Set("resetMoments",
              guarded(env, "resetMoments", [handle](const Napi::CallbackInfo& info) -> Napi::Value {
-               const auto network = handle->get();
+               const auto network = handle->get_to_write();
                return start_job(
-                   info.Env(), network->device,
+                   info.Env(), brief_write(*network),
                    [network](const Interrupt&) {
                      const at::NoGradGuard no_grad;
                      network->reset_moments();
@@ -171,13 +208,23 @@ Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
   return object;
 }
 
+}  // namespace
+
+Napi::Object network_object(Napi::Env env, std::shared_ptr<Network> network) {
+  NetworkHandle handle;
+  // The moments come with training; they are counted from the start, as most networks are trained.
+  const int64_t bytes = network->bytes() + 2 * static_cast<int64_t>(network->parameters.nbytes());
+  Napi::Object object = make_handle(env, network, bytes, handle);
+  return describe(env, object, handle);
+}
+
 Napi::Value create_network(const Napi::CallbackInfo& info) {
   const Reader options(info[1], "options");
   const at::Device device = usable_device(options["device"].text());
   const at::ScalarType type = read_type(options["type"]);
   const auto graph = std::make_shared<Graph>(read_graph({info[0], "spec"}));
   return start_job(
-      info.Env(), device,
+      info.Env(), brief(device),
       [graph, device, type](const Interrupt&) {
         const at::NoGradGuard no_grad;
         return std::make_shared<Network>(*graph, device, type);

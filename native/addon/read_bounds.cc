@@ -14,13 +14,13 @@ BoundSettings read_bounds(const Reader& options, bool sound) {
   settings.intersect = options["intersect"].flag();
   settings.sound = sound;
   settings.memory = options["memory"].integer(1, int64_t{1} << 53);
-  settings.iterations = options["iterations"].integer(0, 1'000'000);
+  settings.iterations = options["iterations"].integer(0, limits::kIterations);
   return settings;
 }
 
 VerifyPlan read_verify_plan(const Reader& request, const Network& network, const Dataset& dataset) {
-  return {read_indices(request["indices"], network, dataset), request["batchSize"].integer(1, kLargestBatch),
-          read_box(request), read_bounds(request, true)};
+  return {read_indices(request["indices"], network, dataset),
+          request["batchSize"].integer(1, limits::kBatchSize), read_box(request), read_bounds(request, true)};
 }
 
 }  // namespace coppice

@@ -4,11 +4,10 @@
 
 #include "addon/reader.h"
 #include "data/dataset.h"
+#include "device/limits.h"
 #include "graph/network.h"
 
 namespace coppice {
-
-inline constexpr int64_t kLargestBatch = 1 << 24;
 
 at::ScalarType read_type(const Reader& type);
 /// The type of activations; checks that it goes with the network's.

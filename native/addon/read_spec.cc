@@ -26,7 +26,7 @@ Graph read_graph(const Reader& spec) {
   const Reader input = spec["input"];
   if (input.length() != 3) input.refuse("[channels, height, width]");
   std::array<int64_t, 3> shape;
-  for (uint32_t i = 0; i < 3; ++i) shape[i] = input.at(i).integer(1, kLargestSize);
+  for (uint32_t i = 0; i < 3; ++i) shape[i] = input.at(i).integer(1, limits::kSize);
   return make_graph(spec["name"].text(), shape, std::move(nodes));
 }
 

@@ -5,8 +5,6 @@
 namespace coppice {
 namespace {
 
-constexpr double kLargestWeight = 1e6;
-
 std::vector<double> read_per_step(const Reader& array, int64_t steps, double low, double high) {
   std::vector<double> values = array.float64s();
   if (static_cast<int64_t>(values.size()) != steps)
@@ -24,16 +22,17 @@ std::vector<double> read_per_step(const Reader& array, int64_t steps, double low
 TrainPlan read_train_plan(const Reader& request, const Network& network, const Dataset& dataset) {
   TrainPlan plan;
   plan.order = read_indices(request["order"], network, dataset);
-  plan.batch_size = request["batchSize"].integer(1, kLargestBatch);
+  plan.batch_size = request["batchSize"].integer(1, limits::kBatchSize);
   plan.objective = read_variant<Objective>(request["objective"]);
   plan.optimiser = read_variant<Optimiser>(request["optimiser"]);
-  plan.learning_rates = read_per_step(request["learningRates"], plan.steps(), 0, kLargestWeight);
+  plan.learning_rates = read_per_step(request["learningRates"], plan.steps(), 0, limits::kLearningRate);
   plan.epsilon_factors = read_per_step(request["epsilonFactors"], plan.steps(), 0, 1);
-  plan.clean_weights = read_per_step(request["cleanWeights"], plan.steps(), 0, kLargestWeight);
-  plan.robust_weights = read_per_step(request["robustWeights"], plan.steps(), 0, kLargestWeight);
+  plan.clean_weights = read_per_step(request["cleanWeights"], plan.steps(), 0, limits::kLossWeight);
+  plan.robust_weights = read_per_step(request["robustWeights"], plan.steps(), 0, limits::kLossWeight);
   plan.steps_taken = request["stepsTaken"].integer(0, int64_t{1} << 53);
   if (const Reader augmentation = request["augmentation"]; !augmentation.missing())
-    plan.augmentation = Augmentation{augmentation["pad"].integer(0, 1024), augmentation["flip"].flag()};
+    plan.augmentation =
+        Augmentation{augmentation["pad"].integer(0, limits::kPad), augmentation["flip"].flag()};
   plan.compute = read_precision(request["precision"], network);
   plan.key = {read_seed(request["seed"]), static_cast<uint32_t>(request["epoch"].integer(0, UINT32_MAX))};
   const Reader learn = request["learn"];
@@ -57,10 +56,11 @@ GradientPlan read_gradient_plan(const Reader& request, const Network& network, c
   const PassSettings settings{read_precision(request["precision"], network),
                               {read_seed(request["seed"]), 0},
                               1,
-                              request["cleanWeight"].number(0, kLargestWeight),
-                              request["robustWeight"].number(0, kLargestWeight)};
-  return {read_indices(request["indices"], network, dataset), request["batchSize"].integer(1, kLargestBatch),
-          read_variant<Objective>(request["objective"]), settings};
+                              request["cleanWeight"].number(0, limits::kLossWeight),
+                              request["robustWeight"].number(0, limits::kLossWeight)};
+  return {read_indices(request["indices"], network, dataset),
+          request["batchSize"].integer(1, limits::kBatchSize), read_variant<Objective>(request["objective"]),
+          settings};
 }
 
 }  // namespace coppice

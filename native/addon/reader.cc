@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "device/limits.h"
+
 namespace coppice {
 namespace {
 
@@ -114,7 +116,8 @@ std::string Reader::text() const {
 
 std::vector<double> Reader::numbers() const {
   std::vector<double> out(length());
-  for (uint32_t i = 0; i < out.size(); ++i) out[i] = at(i).number(-1e30, 1e30);
+  for (uint32_t i = 0; i < out.size(); ++i)
+    out[i] = at(i).number(-limits::kNormalisation, limits::kNormalisation);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "addon/job.h"
 #include "addon/reader.h"
 #include "addon/values.h"
+#include "device/limits.h"
 
 namespace coppice {
 namespace {
@@ -99,7 +100,8 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
         const auto engine = handle->get();
         const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
         return start_job(
-            info.Env(), engine->device(), [engine, images](const Interrupt&) { return engine->run(images); },
+            info.Env(), brief(engine->device()),
+            [engine, images](const Interrupt&) { return engine->run(images); },
             [](Napi::Env env, const at::Tensor& logits) { return to_typed_array(env, logits.flatten()); });
       }));
   object.Set(
@@ -107,11 +109,11 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
         const auto engine = handle->get();
         const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
         const Reader options(info[1], "options");
-        const int64_t warmup = options["warmup"].integer(0, 1 << 20);
-        const int64_t runs = options["runs"].integer(1, 1 << 20);
+        const int64_t warmup = options["warmup"].integer(0, limits::kRuns);
+        const int64_t runs = options["runs"].integer(1, limits::kRuns);
         const bool flush = options["flush"].flag();
         return start_job(
-            info.Env(), engine->device(),
+            info.Env(), lengthy(engine->device()),
             [=](const Interrupt& interrupt) { return engine->time(images, warmup, runs, flush, interrupt); },
             [](Napi::Env env, const std::vector<double>& seconds) {
               return to_typed_array<Napi::Float64Array>(env, seconds);
@@ -121,7 +123,7 @@ Napi::Object engine_object(Napi::Env env, const Compiled& compiled) {
                const auto engine = handle->get();
                const at::Tensor images = read_engine_images({info[0], "images"}, *engine);
                return start_job(
-                   info.Env(), engine->device(),
+                   info.Env(), lengthy(engine->device()),
                    [engine, images](const Interrupt&) { return engine->profile(images); },
                    [](Napi::Env env, const std::vector<sparse::StageReport>& stages) {
                      return stage_rows(env, stages);
@@ -136,9 +138,9 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const Reader request(info[1], "request");
   sparse::CompileOptions options;
-  options.batch = request["batch"].integer(1, 1 << 16);
+  options.batch = request["batch"].integer(1, limits::kEngineBatch);
   options.type = read_arithmetic(request["type"]);
-  options.threads = static_cast<int>(request["threads"].integer(1, 1024));
+  options.threads = static_cast<int>(request["threads"].integer(1, limits::kThreads));
   options.dense = request["dense"].flag();
   if (const Reader exact = request["exact"]; !exact.missing()) options.exact = exact.flag();
   options.sparse = request["sparse"].flag();
@@ -147,7 +149,7 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
   if (const Reader imitate = request["imitate"]; !imitate.missing()) options.imitate = imitate.flag();
   const auto tuning = std::make_shared<sparse::Tuning>(read_tuning(request["tuning"]));
   return start_job(
-      info.Env(), network->device,
+      info.Env(), long_read(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         auto engine = std::make_shared<SparseEngine>(*network, options, *tuning, interrupt);
@@ -159,7 +161,7 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
 Napi::Value start_peak(const Napi::CallbackInfo& info) {
   const Arithmetic arithmetic = read_arithmetic({info[0], "type"});
   return start_job(
-      info.Env(), at::kCPU, [arithmetic](const Interrupt&) { return sparse::peak_macs(arithmetic); },
+      info.Env(), lengthy(at::kCPU), [arithmetic](const Interrupt&) { return sparse::peak_macs(arithmetic); },
       [](Napi::Env env, double macs) { return Napi::Number::New(env, macs); });
 }
 

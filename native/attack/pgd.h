@@ -2,6 +2,7 @@
 #pragma once
 #include "attack/box.h"
 #include "attack/target.h"
+#include "device/limits.h"
 
 namespace coppice {
 
@@ -18,8 +19,8 @@ struct Pgd {
   template <class Reader>
   static Pgd read(const Reader& attack) {
     return {attack["epsilon"].number(0, 1), attack["stepSize"].number(0, 1),
-            attack["steps"].integer(0, 1'000'000), attack["restarts"].integer(1, 100'000),
-            attack["start"].one_of(kStarts)};
+            attack["steps"].integer(0, limits::kAttackSteps),
+            attack["restarts"].integer(1, limits::kRestarts), attack["start"].one_of(kStarts)};
   }
 
   Pgd scaled(double factor) const { return {epsilon * factor, step_size * factor, steps, restarts, from}; }

@@ -1,7 +1,8 @@
-// How a running job is told to stop.
+// How a running job is told to stop, and where it lets others in.
 #pragma once
 #include <atomic>
 #include <exception>
+#include <functional>
 
 namespace coppice {
 
@@ -14,9 +15,17 @@ struct Aborted : std::exception {
 struct Interrupt {
   std::atomic<bool> cancelled{false};
   std::atomic<bool> paused{false};
+  /// Runs the brief jobs that wait; set by the engine before a long job starts.
+  std::function<void()> let_brief_jobs_in;
+
   /// Called between operations; throws Aborted once the job was cancelled.
   void check() const {
     if (cancelled.load(std::memory_order_relaxed)) throw Aborted{};
+  }
+  /// Called between batches, when all that others may look at is whole.
+  void between_batches() const {
+    check();
+    if (let_brief_jobs_in) let_brief_jobs_in();
   }
 };
 

@@ -67,7 +67,7 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
 
   const auto total = static_cast<int64_t>(plan.indices.size());
   for (int64_t begin = 0; begin < total; begin += plan.batch_size) {
-    interrupt.check();
+    interrupt.between_batches();
     const int64_t size = std::min(plan.batch_size, total - begin);
     const RandomKey key{plan.seed, 0};
     const Batch batch = make_batch(dataset, order.narrow(0, begin, size), std::nullopt, key, network.type);

@@ -18,6 +18,8 @@ struct EvaluatePlan {
   std::optional<Attack> attack;
   uint64_t seed;
   bool keep_images = false;
+  /// Whether all of it is one pass of one batch.
+  bool brief() const { return !attack && static_cast<int64_t>(indices.size()) <= batch_size; }
 };
 
 struct Predictions {

@@ -67,7 +67,7 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
 
   const auto total = static_cast<int64_t>(plan.indices.size());
   for (int64_t begin = 0; begin < total; begin += at_once) {
-    interrupt.check();
+    interrupt.between_batches();
     const int64_t size = std::min(at_once, total - begin);
     const Batch batch =
         make_batch(dataset, order.narrow(0, begin, size), std::nullopt, RandomKey{}, network.type);

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "device/limits.h"
+
 namespace coppice {
 namespace {
 
 using Shape = std::vector<int64_t>;
-constexpr int64_t kLargestTensor = int64_t{1} << 33;
 
 std::string text(const Shape& shape) {
   std::string out = "[";
@@ -38,7 +39,7 @@ Shape pooled(const Node& node, const Shape& in, int64_t kernel, int64_t stride) 
 int64_t elements(const Shape& shape) {
   int64_t count = 1;
   for (const int64_t size : shape) {
-    if (size <= 0 || count > kLargestTensor / size)
+    if (size <= 0 || count > limits::kElements / size)
       throw std::invalid_argument("the network has a tensor too large: " + text(shape));
     count *= size;
   }
@@ -52,7 +53,7 @@ int lay_out(Graph& graph, int node, const char* suffix, TensorKind kind, Shape s
   int64_t& end = info.buffer() ? graph.buffer_count : graph.parameter_count;
   info.offset = end;
   end += size;
-  if (end > kLargestTensor) throw std::invalid_argument("the network has too many parameters");
+  if (end > limits::kElements) throw std::invalid_argument("the network has too many parameters");
   graph.tensors.push_back(std::move(info));
   return static_cast<int>(graph.tensors.size()) - 1;
 }

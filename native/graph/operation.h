@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "device/limits.h"
+
 namespace coppice {
 
 /// A fact has no default: an operation that leaves one out does not compile.
@@ -43,9 +45,6 @@ struct Facts {
   Fact<bool> overwritable;
 };
 
-/// Largest size, in elements, that a spec may ask for along one dimension.
-inline constexpr int64_t kLargestSize = 1 << 24;
-
 /// How a weight starts (lib/networks/spec.ts `Initialisation`).
 struct Initialisation {
   enum class Rule { kKaimingFanOut, kKaimingFanIn, kTorch, kNormal } rule = Rule::kKaimingFanOut;
@@ -57,7 +56,7 @@ struct Initialisation {
 
   template <class Reader>
   static Initialisation read(const Reader& init) {
-    if (init.object()) return {Rule::kNormal, init["normal"].number(0, 1e3)};
+    if (init.object()) return {Rule::kNormal, init["normal"].number(0, limits::kDeviation)};
     return {init.one_of(kRules, "{ normal: std }"), 0};
   }
 };
@@ -95,10 +94,10 @@ struct Conv2d {
 
   template <class Reader>
   static Conv2d read(const Reader& node) {
-    return {node["channels"].integer(1, kLargestSize),
-            node["kernel"].integer(1, kLargestSize),
-            node["stride"].integer(1, kLargestSize),
-            node["padding"].integer(0, kLargestSize),
+    return {node["channels"].integer(1, limits::kSize),
+            node["kernel"].integer(1, limits::kSize),
+            node["stride"].integer(1, limits::kSize),
+            node["padding"].integer(0, limits::kSize),
             node["bias"].flag(),
             Initialisation::read(node["init"])};
   }
@@ -116,7 +115,8 @@ struct BatchNorm2d {
 
   template <class Reader>
   static BatchNorm2d read(const Reader& node) {
-    return {node["epsilon"].number(1e-12, 1), node["momentum"].number(0, 1)};
+    return {node["epsilon"].number(limits::kBatchNormEpsilon[0], limits::kBatchNormEpsilon[1]),
+            node["momentum"].number(0, 1)};
   }
 };
 
@@ -147,7 +147,7 @@ struct MaxPool2d {
 
   template <class Reader>
   static MaxPool2d read(const Reader& node) {
-    return {node["kernel"].integer(1, kLargestSize), node["stride"].integer(1, kLargestSize)};
+    return {node["kernel"].integer(1, limits::kSize), node["stride"].integer(1, limits::kSize)};
   }
 };
 
@@ -163,7 +163,7 @@ struct AveragePool2d {
 
   template <class Reader>
   static AveragePool2d read(const Reader& node) {
-    return {node["kernel"].integer(1, kLargestSize), node["stride"].integer(1, kLargestSize)};
+    return {node["kernel"].integer(1, limits::kSize), node["stride"].integer(1, limits::kSize)};
   }
 };
 
@@ -196,7 +196,7 @@ struct Linear {
 
   template <class Reader>
   static Linear read(const Reader& node) {
-    return {node["features"].integer(1, kLargestSize), node["bias"].flag(),
+    return {node["features"].integer(1, limits::kSize), node["bias"].flag(),
             Initialisation::read(node["init"])};
   }
 };

@@ -31,7 +31,6 @@ ScoreLearner::~ScoreLearner() {
 }
 
 void ScoreLearner::apply() {
-  network_.parameters.copy_(frozen_);
   for (const TensorInfo& info : network_.graph.tensors) {
     if (!info.prunable()) continue;
     const int64_t removed = info.size - std::llround(keep_ * static_cast<double>(info.size));
@@ -46,6 +45,7 @@ void ScoreLearner::step(double learning_rate, double momentum) {
   // The mask depends on |s|, so that the straight-through gradient is ∂L/∂w · w · sign(s).
   network_.moment1.mul_(momentum).addcmul_(network_.gradients, frozen_ * scores_.sign());
   scores_.sub_(network_.moment1, learning_rate);
+  network_.parameters.copy_(frozen_);
 }
 
 }  // namespace coppice

@@ -6,8 +6,8 @@
 
 namespace coppice {
 
-/// Lends a network's parameter arena to score learning; the frozen weights return when it ends. The scores'
-/// momentum is the network's first moment, so that checkpoints hold it.
+/// Lends a network's parameter arena to score learning, from apply() to step(): between batches it holds the
+/// frozen weights. The scores' momentum is the network's first moment, so that checkpoints hold it.
 class ScoreLearner {
  public:
   ScoreLearner(Network& network, const LearnScores& start);
@@ -17,7 +17,8 @@ class ScoreLearner {
 
   /// Puts the weights of the largest |scores| into the network, zero elsewhere.
   void apply();
-  /// Moves |scores| against weight · gradient, with momentum; Adam is not part of the method.
+  /// Moves |scores| against weight · gradient, with momentum (Adam is not part of the method), and puts the
+  /// frozen weights back.
   void step(double learning_rate, double momentum);
   at::Tensor scores() const { return scores_; }
 

@@ -57,7 +57,7 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
   };
 
   while (result.steps < planned && !interrupt.paused) {
-    interrupt.check();
+    interrupt.between_batches();
     const int64_t begin = result.steps * plan.batch_size;
     const int64_t size = std::min(plan.batch_size, total - begin);
     if (learner) learner->apply();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <variant>
 
+#include "device/limits.h"
 #include "graph/network.h"
 
 namespace coppice {
@@ -15,7 +16,7 @@ struct Sgd {
 
   template <class Reader>
   static Sgd read(const Reader& optimiser) {
-    return {optimiser["momentum"].number(0, 1), optimiser["weightDecay"].number(0, 1e3),
+    return {optimiser["momentum"].number(0, 1), optimiser["weightDecay"].number(0, limits::kWeightDecay),
             optimiser["nesterov"].flag()};
   }
 };
@@ -26,8 +27,9 @@ struct Adam {
 
   template <class Reader>
   static Adam read(const Reader& optimiser) {
-    return {optimiser["beta1"].number(0, 0.9999999), optimiser["beta2"].number(0, 0.9999999),
-            optimiser["epsilon"].number(1e-30, 1), optimiser["weightDecay"].number(0, 1e3)};
+    return {optimiser["beta1"].number(0, limits::kBeta), optimiser["beta2"].number(0, limits::kBeta),
+            optimiser["epsilon"].number(limits::kAdamEpsilon[0], limits::kAdamEpsilon[1]),
+            optimiser["weightDecay"].number(0, limits::kWeightDecay)};
   }
 };
 using Optimiser = std::variant<Sgd, Adam>;

@@ -1,6 +1,7 @@
 // TRADES: cross-entropy on the images + β · KL(p(images) ‖ p(adversarial)), which the attack maximises
 // (Zhang et al., 2019).
 #pragma once
+#include "device/limits.h"
 #include "train/pass.h"
 
 namespace coppice {
@@ -12,7 +13,7 @@ struct Trades {
 
   template <class Reader>
   static Trades read(const Reader& objective) {
-    return {read_variant<Attack>(objective["attack"]), objective["beta"].number(0, 1e6)};
+    return {read_variant<Attack>(objective["attack"]), objective["beta"].number(0, limits::kLossWeight)};
   }
 
   BatchLoss loss(const Pass& pass) const {

@@ -4,6 +4,7 @@
 #pragma once
 #include "bounds/bounds.h"
 #include "bounds/interval.h"
+#include "device/limits.h"
 #include "train/pass.h"
 
 namespace coppice {
@@ -21,7 +22,7 @@ struct Verified {
   static Verified read(const Reader& objective) {
     const BoundMethod bound = objective["bound"].row_of(kBoundMethods);
     if (bound.optimised) objective["bound"].refuse("a method that optimises no lines");
-    return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, 1'000'000),
+    return {bound, objective["epsilon"].number(0, 1), objective["images"].integer(0, limits::kBoundedImages),
             objective["gradient"].one_of(kGradients)};
   }
 
