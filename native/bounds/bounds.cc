@@ -7,6 +7,7 @@
 
 #include "bounds/alpha.h"
 #include "bounds/analysis.h"
+#include "graph/rounding.h"
 
 namespace coppice {
 namespace {
@@ -76,6 +77,7 @@ Margins by_pieces(const BoundNetwork& network, const Range& box, const at::Tenso
 
 Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor& labels,
                 const BoundSettings& settings, const Interrupt& interrupt) {
+  if (settings.sound) require_strict_arithmetic();
   if (!settings.method.backward && box.lower.is_cpu() && !at::GradMode::is_enabled())
     return by_pieces(network, box, labels, settings, interrupt);
   if (!settings.intersect || !settings.method.backward)
@@ -96,6 +98,7 @@ Margins margins(const BoundNetwork& network, const Range& box, const at::Tensor&
 Range node_bounds(const BoundNetwork& network, const Range& box, int target, const BoundSettings& settings,
                   const Interrupt& interrupt) {
   const at::NoGradGuard no_grad;
+  if (settings.sound) require_strict_arithmetic();
   const auto by = [&](const BoundSettings& chosen) {
     Analysis analysis(network, box, chosen, interrupt);
     analysis.relax(target + 1);

@@ -76,10 +76,11 @@ bool fit_kernels(const at::Tensor& a, const at::Tensor& b) {
 Range weighted(const Node& node, const NodeWeights& w, const Range& in, bool sound, at::Tensor* magnitudes) {
   const at::Tensor centre = (in.lower + in.upper).mul_(0.5);
   const at::Tensor radius = (in.upper - in.lower).mul_(0.5);
+  // Autograd adds up a weight's gradients in the reverse order of its uses: this order is part of the bits.
+  const at::Tensor size = magnitude_of_weight(w, sound);
   const at::Tensor middle = affine(node, centre, w.weight, w.bias);
-  if (!sound) return around(middle, affine(node, radius, w.weight.abs(), {}));
+  if (!sound) return around(middle, affine(node, radius, size, {}));
 
-  const at::Tensor size = magnitude_of_weight(w, true);
   const int64_t images = in.lower.size(0);
   const at::Tensor both = affine(node, at::cat({radius, magnitude(in)}), size, {});
   const at::Tensor bias = bias_size(w, size);

@@ -1,6 +1,9 @@
 #include "graph/rounding.h"
 
+#include <cstdlib>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace coppice {
 
@@ -23,5 +26,14 @@ double underflow(int64_t products, at::ScalarType type) {
 double least_size(at::ScalarType type) { return type == at::kDouble ? 0x1p-510 : 0x1p-62; }
 
 double cancellation(at::ScalarType type) { return type == at::kDouble ? 1 : 0x1p-27; }
+
+void require_strict_arithmetic() {
+  for (const char* name : {"ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"}) {
+    const char* mode = std::getenv(name);
+    if (mode && *mode && std::string(mode) != "STRICT" && std::string(mode) != "strict")
+      throw std::invalid_argument(std::string(name) + "=" + mode +
+                                  " lets libtorch round more than proofs allow for; unset it");
+  }
+}
 
 }  // namespace coppice

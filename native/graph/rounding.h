@@ -27,4 +27,7 @@ double least_size(at::ScalarType type);
 /// times this exceed float64's own.
 double cancellation(at::ScalarType type);
 
+/// Throws std::invalid_argument where the environment lets oneDNN compute fp32 in less precise arithmetic.
+void require_strict_arithmetic();
+
 }  // namespace coppice

@@ -247,5 +247,25 @@ describe('coppice evaluate --verifier', () => {
   })
 })
 
+describe('oneDNN told to compute in less than fp32', () => {
+  it('proves nothing, and says what to unset', async () => {
+    process.env.ONEDNN_DEFAULT_FPMATH_MODE = 'BF16'
+    try {
+      const { code, stderr } = await coppice(
+        'verify',
+        run,
+        '--checkpoint',
+        'dense',
+        '-o',
+        join(temporaryFolder(), 'v'),
+      )
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/ONEDNN_DEFAULT_FPMATH_MODE=BF16 .* unset it/)
+    } finally {
+      delete process.env.ONEDNN_DEFAULT_FPMATH_MODE
+    }
+  })
+})
+
 /** Whole lines of a file that is being written. */
 const lengthOf = (path: string): number => readFileSync(path, 'utf8').split('\n').length - 1
