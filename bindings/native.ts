@@ -9,6 +9,7 @@
  * within one batch. Errors are CoppiceErrors with a message without a backtrace; libtorch's is in `cause`.
  */
 import type { ErrorCode } from '../lib/base/errors.js'
+import type { NATIVE } from '../lib/base/limits.js'
 import type { BoundMethod, TrainableMethod } from './boundMethods.js'
 import type { NetworkSpec } from './spec.js'
 
@@ -354,45 +355,6 @@ export interface NativeSparseEngine {
   dispose(): void
 }
 
-/** The least and greatest numbers that requests may have; what is outside is refused with `ERR_INVALID_ARGUMENT`. */
-export interface NativeLimits {
-  /** Of a batch. */
-  batchSize: number
-  threads: number
-  /** Pixels around an image before a random crop. */
-  pad: number
-  attackSteps: number
-  restarts: number
-  /** Images of a batch that an objective on bounds bounds. */
-  boundedImages: number
-  /** Of `alphaCrown`. */
-  iterations: number
-  learningRate: number
-  /** Of the losses' weights, TRADES' β among them. */
-  lossWeight: number
-  weightDecay: number
-  /** Of Adam's β₁ and β₂. */
-  beta: number
-  adamEpsilon: [least: number, greatest: number]
-  /** Of channels, features, kernels, strides and padding. */
-  size: number
-  /** Elements of one tensor, and of all parameters. */
-  elements: number
-  /** Of the means and deviations of pixels. */
-  normalisation: number
-  batchNormEpsilon: [least: number, greatest: number]
-  /** Of initial weights. */
-  deviation: number
-  /** Channels, height and width of a data set's images. */
-  imageSide: number
-  /** Of a data set. */
-  classes: number
-  /** Images that an inference engine takes at once. */
-  engineBatch: number
-  /** Of an inference engine that is timed. */
-  runs: number
-}
-
 export interface DeviceInfo {
   device: string
   name: string
@@ -421,7 +383,8 @@ export interface MemoryInfo {
 }
 
 export interface NativeAddon {
-  readonly limits: NativeLimits
+  /** The least and greatest numbers that requests may have; what is outside is refused with `ERR_INVALID_ARGUMENT`. */
+  readonly limits: Readonly<Record<keyof typeof NATIVE, number | readonly [least: number, greatest: number]>>
   /** Makes native errors instances of this class: `new Class(code, message, { cause? })`. Called once, after loading. */
   useErrorClass(
     errorClass: new (code: ErrorCode, message: string, options?: { cause?: unknown }) => Error,

@@ -16,7 +16,7 @@ const junk: [string, unknown][] = [
   ['null', null],
   ['a number', 42],
   ['NaN', Number.NaN],
-  ['a text', 'nonsense'],
+  ['a text', join(folder, 'nonsense')],
   ['a list', [1, 2]],
   ['an object', { what: 1 }],
   ['a function', () => 1],

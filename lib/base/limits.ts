@@ -1,10 +1,9 @@
 /**
  * The largest and smallest numbers that Coppice takes, in one table: what the addon's readers refuse is refused when an
- * option or a recipe is read, not after hours of training. (native/addon/read_spec.cc and its neighbours; a test asks
- * the addon whether it agrees.)
+ * option or a recipe is read, not after hours of training.
  */
 
-/** What the addon takes; the tables must agree. */
+/** What the addon takes: the table of native/device/limits.h, as `addon().limits` has it; a test holds them together. */
 export const NATIVE = {
   /** Of one batch. */
   batchSize: 2 ** 24,

@@ -119,6 +119,10 @@ const whole: [keyof typeof NATIVE, (value: number) => () => NativeJob<unknown> |
 ]
 
 describe('the table of limits', () => {
+  it('is that of the addon', () => {
+    expect(addon().limits).toEqual(NATIVE)
+  })
+
   it.each(whole)('knows what the addon takes: %s', async (name, request) => {
     const limit = NATIVE[name] as number
     expect(await takes(request(limit)), `${limit}`).toBe(true)
@@ -164,6 +168,20 @@ describe('the table of limits', () => {
     expect(await takes(time(NATIVE.runs))).toBe(true)
     expect(await takes(time(NATIVE.runs + 1))).toBe(false)
     engine.dispose()
+  })
+
+  it('knows how large a network may be: it is refused before memory is asked for', () => {
+    const features = 2 ** 17
+    const layer = { op: 'linear', bias: false, init: 'torch' } as const
+    const nodes: NetworkSpec['nodes'] = [
+      { name: 'flat', op: 'flatten', inputs: ['image'] },
+      { ...layer, name: 'first', inputs: ['flat'], features },
+      { ...layer, name: 'second', inputs: ['first'], features: NATIVE.elements / features },
+    ]
+    const spec: NetworkSpec = { name: 'large', input: [1, 1, 1], nodes }
+    expect(() => addon().createNetwork(spec, { device: 'cpu', type: 'float32' })).toThrow(
+      'too many parameters',
+    )
   })
 
   it('allows no more than the addon does', () => {

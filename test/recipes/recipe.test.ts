@@ -290,7 +290,12 @@ describe('the recipes that come with the package', () => {
     ['wideresnet-adversarial.yaml', '842c2434c46bfc15'],
   ])('%s is the run that it always was', async (file, identity) => {
     const recipe = parseRecipe(await readRecipeFile(join(folder, file)))
-    const data = { ...surroundings, shape: [3, 32, 32] as [number, number, number], testImages: 10_000 }
+    const data = {
+      ...surroundings,
+      shape: [3, 32, 32] as [number, number, number],
+      testImages: 10_000,
+      augment: recipe.data.set === 'cifar10' ? ('standard' as const) : ('none' as const),
+    }
     const spec = await resolveNetwork(recipe, data)
     const contents = { train: 'a', validation: 'b', test: 'c' }
     expect(identityOf(resolveRecipe(recipe, spec, data), spec, contents)).toBe(identity)

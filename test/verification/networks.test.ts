@@ -5,7 +5,7 @@ import { evaluate } from '../../lib/evaluation/evaluate.js'
 import { Network } from '../../lib/models/network.js'
 import { adversarial } from '../../lib/objectives/index.js'
 import { train } from '../../lib/training/train.js'
-import { verifierNames } from '../../lib/verification/index.js'
+import { type VerifierOptions, verifierNames } from '../../lib/verification/index.js'
 import { consistent, verify } from '../../lib/verification/verify.js'
 import { tinyImages, tinySpec } from '../helpers.js'
 
@@ -61,17 +61,15 @@ describe('verify', () => {
   })
 
   it('proves no more without the clip, and no less with an intersection', async () => {
-    const margins = async (options: object) =>
-      (await verify(network, data, { verifier: { kind: 'crown', ...options }, epsilon, images: 60 }))
-        .perSample.margins
-    const plain = await margins({})
-    const looser = await margins({ clip: false })
-    const tighter = await margins({ intersect: true })
-    plain.forEach((margin, place) => {
-      if (Number.isNaN(margin)) return
-      expect(looser[place]).toBeLessThanOrEqual(margin + 1e-4)
-      expect(tighter[place]).toBeGreaterThanOrEqual(margin - 1e-4)
-    })
+    const margins = async (verifier: VerifierOptions) =>
+      (await verify(network, data, { verifier, epsilon, images: 60 })).perSample.margins
+    const compare = (less: Float64Array, more: Float64Array) =>
+      more.forEach((margin, place) => {
+        if (!Number.isNaN(margin)) expect(less[place]).toBeLessThanOrEqual(margin + 1e-4)
+      })
+    // Of linear bounds that is no theorem: in a larger box, a lower line with another slope may serve a margin better.
+    compare(await margins({ kind: 'interval', clip: false }), await margins({ kind: 'interval' }))
+    compare(await margins({ kind: 'crown' }), await margins({ kind: 'crown', intersect: true }))
   })
 
   it('refuses memory that does not hold one neuron', async () => {
