@@ -19,6 +19,11 @@ export type Attack = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
 
 const DEFAULT = 'pgd'
 
+/** What an attack's short name may be, for help texts: a hint of every kind. */
+export const attackArgument: string = Object.values(kinds)
+  .map(({ hint }) => hint)
+  .join('; ')
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -4,7 +4,14 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
-import { type Attack, changedAttack, describeAttack, parseAttack, pgd } from '../attacks/attack.js'
+import {
+  type Attack,
+  attackArgument,
+  changedAttack,
+  describeAttack,
+  parseAttack,
+  pgd,
+} from '../attacks/attack.js'
 import { CoppiceError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
@@ -47,7 +54,7 @@ export const evaluateCommand = (): Command =>
   new Command('evaluate')
     .description('benign, empirical robust (ERA) and verified robust accuracy (VRA), with 95 % intervals')
     .argument('<run|model>', 'run directory (all models it kept) or model file')
-    .option('--attack <name>', 'pgd10: 10 steps; pgd50x10: 50 steps, best of 10 restarts; none')
+    .option('--attack <name>', `${attackArgument}; none`)
     .option('--verifier <name>', 'measure VRA too: symbolic, crown … (see coppice verify)', verifierFlag)
     .option('--epsilon <eps>', 'half the side of the box, in [0,1] pixels, such as 8/255', pixelsFlag)
     .option('--step-size <size>', 'length of a step, in [0,1] pixels (default: 2/255)', pixelsFlag)

@@ -70,11 +70,17 @@ describe('every network', () => {
     expect(classCount(networkSpec(name, { classes: 7 }))).toBe(7)
   })
 
-  it.each(networkNames)('%s shrinks to about a sixteenth at a quarter of the width', (name) => {
-    const ratio = count(name).prunable / count(name, { scale: 0.25 }).prunable
-    expect(ratio).toBeGreaterThan(11)
-    expect(ratio).toBeLessThanOrEqual(17)
-  })
+  it.each(networkNames)(
+    '%s at a quarter of the width has a quarter of every hidden width, and all logits',
+    (name) => {
+      const widths = (scale: number) =>
+        networkSpec(name, { scale }).nodes.flatMap((node) =>
+          node.op === 'conv2d' ? [node.channels] : node.op === 'linear' ? [node.features] : [],
+        )
+      const hidden = widths(1).slice(0, -1)
+      expect(widths(0.25)).toEqual([...hidden.map((width) => Math.round(width / 4)), 10])
+    },
+  )
 
   it.each(networkNames)('%s keeps at least one channel at any scale', (name) => {
     const { nodes } = networkSpec(name, { scale: 0.001 })
