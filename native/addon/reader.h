@@ -92,7 +92,8 @@ Variant read_variant(const Reader& object, const char* tag = "kind") {
     if (!(read(std::in_place_type<std::variant_alternative_t<index, Variant>>) || ...))
       tagged.refuse(std::vector<const char*>{std::variant_alternative_t<index, Variant>::name...});
     return *std::move(found);
-  }(std::make_index_sequence<std::variant_size_v<Variant>>());
+  }
+  (std::make_index_sequence<std::variant_size_v<Variant>>());
 }
 
 }  // namespace coppice

@@ -32,8 +32,8 @@ enum class Until {
   kNonlinear  ///< at the first nonlinear nodes, whose ranges give the bounds
 };
 
-/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either, where the
-/// pass is sound.
+/// Bounds of the rows' linear functions: double [rows]. `error` bounds the rounding errors of either, where
+/// the pass is sound.
 struct RowBounds {
   at::Tensor low, high, error;
 };

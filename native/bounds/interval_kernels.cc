@@ -17,8 +17,8 @@ constexpr int64_t kRun = 1 << 14;    ///< elements whose two maps stay in the ne
 // NaN stays NaN in all of these: a comparison with it is false. And a centre that overflowed makes its radius
 // NaN, as it is no bound.
 
-COPPICE_VECTORISED void run_of_faces(int64_t n, const float* image, float epsilon, float relative, float absolute,
-                                     float least, float most, float* lower, float* upper) {
+COPPICE_VECTORISED void run_of_faces(int64_t n, const float* image, float epsilon, float relative,
+                                     float absolute, float least, float most, float* lower, float* upper) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const float size = image[i] < 0 ? -image[i] : image[i], error = (size + epsilon) * relative + absolute;
@@ -86,7 +86,8 @@ void faces_of_box(int64_t count, const float* image, double epsilon, Growth outw
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   in_runs(count, [&](int64_t at, int64_t size) {
     run_of_faces(size, image + at, static_cast<float>(epsilon), static_cast<float>(outward.relative),
-                 static_cast<float>(outward.absolute), clip ? 0 : -kInfinity, clip ? 1 : kInfinity, lower + at, upper + at);
+                 static_cast<float>(outward.absolute), clip ? 0 : -kInfinity, clip ? 1 : kInfinity,
+                 lower + at, upper + at);
     return 0;
   });
 }

@@ -9,8 +9,8 @@ struct Growth {
   double relative = 0, absolute = 0;
 };
 
-/// Faces of the box of ε around an image, moved outwards by `outward`, relative to what was added, and clipped
-/// to [0,1] or not.
+/// Faces of the box of ε around an image, moved outwards by `outward`, relative to what was added, and
+/// clipped to [0,1] or not.
 void faces_of_box(int64_t count, const float* image, double epsilon, Growth outward, bool clip, float* lower,
                   float* upper);
 

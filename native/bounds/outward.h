@@ -7,8 +7,8 @@ namespace coppice {
 /// Moved outwards by their error, where it is defined, and by the rounding of the cast.
 Range outward(const RowBounds& bounds, at::ScalarType type);
 
-/// The nearest normal numbers of `type` that enclose the range, or the range itself if it has that type already.
-/// `sound` off only casts.
+/// The nearest normal numbers of `type` that enclose the range, or the range itself if it has that type
+/// already. `sound` off only casts.
 Range nearest_outward(const Range& range, at::ScalarType type, bool sound);
 
 }  // namespace coppice

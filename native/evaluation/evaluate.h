@@ -24,7 +24,7 @@ struct EvaluatePlan {
 
 struct Predictions {
   std::vector<int32_t> classes;  ///< kNoClass where a logit is NaN or infinite
-  std::vector<float> losses;  ///< cross-entropy
+  std::vector<float> losses;     ///< cross-entropy
 };
 
 struct EvaluateResult {

@@ -63,7 +63,8 @@ at::Tensor leaf(const at::Tensor& arena, const TensorInfo& info) {
   const auto keep = arena;
   auto* data = static_cast<char*>(arena.data_ptr()) + info.offset * arena.element_size();
   // With the device named, libtorch does not ask the driver whose memory it is.
-  return at::from_blob(data, info.shape, [keep](void*) {}, arena.options(), arena.device());
+  return at::from_blob(
+      data, info.shape, [keep](void*) {}, arena.options(), arena.device());
 }
 
 /// Numbers of a node, [n, 1, 1], in the network's type. Throws std::invalid_argument where that cannot hold
