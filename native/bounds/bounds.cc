@@ -7,6 +7,7 @@
 
 #include "bounds/alpha.h"
 #include "bounds/analysis.h"
+#include "bounds/outward.h"
 #include "graph/rounding.h"
 
 namespace coppice {
@@ -33,7 +34,7 @@ Margins by_one_method(const BoundNetwork& network, const Range& box, const at::T
   Margins out{found.low.view({images, others}), {}, analysis.unstable(), analysis.macs};
   if (found.error.defined()) {
     out.error = (found.error * 1.01).view({images, others});
-    out.lower = out.lower - out.error;
+    out.lower = lower_if_finite(out.lower - out.error);
   }
   return out;
 }
@@ -102,7 +103,8 @@ Range node_bounds(const BoundNetwork& network, const Range& box, int target, con
   const auto by = [&](const BoundSettings& chosen) {
     Analysis analysis(network, box, chosen, interrupt);
     analysis.relax(target + 1);
-    return analysis.bound_node(target);
+    const Range found = analysis.bound_node(target);
+    return chosen.sound ? Range{lower_if_finite(found.lower), upper_if_finite(found.upper)} : found;
   };
   Range best = by(settings);
   if (!settings.intersect || !settings.method.backward) return best;

@@ -12,13 +12,23 @@ double flushed(at::ScalarType type) {
 
 }  // namespace
 
+at::Tensor lower_if_finite(const at::Tensor& lower) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return lower.masked_fill(lower.eq(kInfinity), -kInfinity);
+}
+
+at::Tensor upper_if_finite(const at::Tensor& upper) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return upper.masked_fill(upper.eq(-kInfinity), kInfinity);
+}
+
 Range outward(const RowBounds& bounds, at::ScalarType type) {
   if (!bounds.error.defined()) return {bounds.low.to(type), bounds.high.to(type)};
   const bool is_double = type == at::kDouble;
   const double unit = is_double ? 0x1p-51 : 0x1p-22;
   const double most = is_double ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
   const at::Tensor error = bounds.error * 1.01;
-  const at::Tensor low = bounds.low - error, high = bounds.high + error;
+  const at::Tensor low = lower_if_finite(bounds.low - error), high = upper_if_finite(bounds.high + error);
   // No finite bound may become infinite in the direction that would claim more.
   return {(low - (low.abs() * unit + flushed(type))).clamp_max(most).to(type),
           (high + (high.abs() * unit + flushed(type))).clamp_min(-most).to(type)};

@@ -4,6 +4,11 @@
 
 namespace coppice {
 
+/// The same bounds, but none where one overflowed: a lower bound of +∞ or an upper one of −∞ comes of a
+/// coefficient that did, times a value that may be small.
+at::Tensor lower_if_finite(const at::Tensor& lower);
+at::Tensor upper_if_finite(const at::Tensor& upper);
+
 /// Moved outwards by their error, where it is defined, and by the rounding of the cast.
 Range outward(const RowBounds& bounds, at::ScalarType type);
 
