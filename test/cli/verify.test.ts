@@ -259,7 +259,7 @@ describe('oneDNN told to compute in less than fp32', () => {
         '-o',
         join(temporaryFolder(), 'v'),
       )
-      expect(code).toBe(1)
+      expect(code).toBe(2)
       expect(stderr).toMatch(/ONEDNN_DEFAULT_FPMATH_MODE=BF16 .* unset it/)
     } finally {
       delete process.env.ONEDNN_DEFAULT_FPMATH_MODE
