@@ -76,8 +76,8 @@ export const heldTogether = async (
 }
 
 /**
- * The point that contradicts a proof, found again by the attack that found it, or the image itself without one.
- * Undefined where the same attack now leaves the image right.
+ * The point that contradicts a proof: the image itself without an attack, else what the attack finds again. Undefined
+ * where the same attack now leaves the image right.
  */
 export const exhibit = async (
   engine: Engine,
@@ -85,11 +85,12 @@ export const exhibit = async (
   attack: Attack | null | undefined,
 ): Promise<Exhibit | undefined> => {
   if (attack === undefined) return undefined
-  const found = await engine.evaluate(Uint32Array.of(index), attack)
-  const { images: image } = found
-  const [taken] = (attack === null ? found.predictions : found.adversarialPredictions) ?? []
-  const point = attack === null ? image : found.adversarialImages
-  return taken === label || image === null || point === null ? undefined : { image, point }
+  const { images: image, ...found } = await engine.evaluate(Uint32Array.of(index), attack)
+  if (image === null) return undefined
+  // It is judged even if it is right now: sums in fp32 depend on how many images go through the network together.
+  if (attack === null) return { image, point: image }
+  const point = found.adversarialImages
+  return found.adversarialPredictions?.[0] === label || point === null ? undefined : { image, point }
 }
 
 const attackNamed = (name: string, epsilon: number): Attack | undefined => {

@@ -13,6 +13,7 @@ import { parseSpec } from '../../lib/networks/parse.js'
 import { IMAGE, type NetworkSpec } from '../../lib/networks/spec.js'
 import { compile } from '../../lib/sparse/compile.js'
 import { margins } from '../../lib/verification/bounds.js'
+import { verdictsOf } from '../../lib/verification/verdict.js'
 import { verify } from '../../lib/verification/verify.js'
 
 const networkOf = (nodes: NodeInput[], parameters: number[], buffers: number[] = []) =>
@@ -81,6 +82,16 @@ describe('an image that is proved in real arithmetic, and broken in fp32 alone',
     ]
     expect(perSample.verdicts).toEqual(['verified'])
     const held = await verify(network, data, { epsilon, evaluation, done })
+    expect(held.perSample.verdicts).toEqual(['brokenByRounding'])
+  })
+
+  it('is so where another batch, which rounds otherwise, was taken for another class', async () => {
+    const network = await cancelling()
+    const data = await imagesOf([64, 255], [0])
+    const perSample = { ...(await evaluate(network, data)).perSample, predictions: Int32Array.of(1) }
+    const { perSample: alone } = await verify(network, data, { epsilon })
+    const done = verdictsOf(alone)
+    const held = await verify(network, data, { epsilon, evaluation: { perSample }, done })
     expect(held.perSample.verdicts).toEqual(['brokenByRounding'])
   })
 })
