@@ -95,6 +95,17 @@ const wide = (most: number): Trap => ({
   image: [1],
 })
 
+/** Coefficients of a channel whose sum overflows, times a bias so small that the product must not: −∞ · −0 is no proof. */
+const summed = (most: number, tiny: number): Trap => ({
+  network: network(2, [point('up', true), ...head], {
+    'up.weight': [tiny * 4],
+    'up.bias': [-tiny],
+    'fc.weight': [-0.75 * most, 0, 0, 0.75 * most],
+    'fc.bias': [0, 0],
+  }),
+  image: [1, 1],
+})
+
 /** A box so small that its faces are denormal numbers. */
 const thin = (epsilon: number, most: number): Trap => ({
   network: network(1, [point('up'), relu('relu'), ...head], {
@@ -117,6 +128,7 @@ const traps: Record<ParameterType, Record<string, Trap>> = {
     'batch norm that is not folded': lost(p(100), 1, p(-100), p(120), false),
     'a sum that overflows': overflowing(p(127) * 1.99),
     'a centre that overflows': wide(p(127) * 1.99),
+    'a sum of coefficients that overflows': summed(p(127) * 1.99, p(-60)),
     'a box with denormal faces': thin(1e-40, p(120)),
   },
   float64: {
@@ -136,6 +148,7 @@ const traps: Record<ParameterType, Record<string, Trap>> = {
     'batch norm that is not folded': lost(p(900), 1, p(-600), p(980), false),
     'a sum that overflows': overflowing(p(1023) * 1.99),
     'a centre that overflows': wide(p(1023) * 1.99),
+    'a sum of coefficients that overflows': summed(p(1023) * 1.99, p(-500)),
     'a box with denormal faces': thin(1e-320, p(1000)),
   },
 }
