@@ -13,16 +13,19 @@ export interface Exhibit {
   /** Pixels of the image and of the point; the same where the image itself is misclassified. */
   image: Floats
   point: Floats
+  /** Whether an attack that was run again came to a point where the network is right, for what it found before. */
+  isLost?: boolean
 }
 
 /** What a point says of a proof about its box. */
 export const ruleOn = async (
   engine: Engine,
-  { image, point }: Exhibit,
+  { image, point, isLost = false }: Exhibit,
   { label, epsilon }: { label: number; epsilon: number },
 ): Promise<Ruling> => {
   if (!isInside(point, image, epsilon)) return 'outside'
   const right = await engine.isRight(point, label)
+  if (isLost && right !== false) return 'lost'
   return right === true ? 'rounding' : 'real'
 }
 
@@ -30,7 +33,7 @@ export const ruleOn = async (
  * Holds verdicts against what else was measured: what is verified must be right, and unbroken by an attack of the same
  * ε or a smaller one. Gives the verdicts, other where what was measured exists in fp32 alone.
  *
- * @throws CoppiceError `ERR_UNSOUND` that names the first image whose proof is false, or cannot be told from it
+ * @throws CoppiceError `ERR_UNSOUND` that names the first image whose proof is false, or cannot be told from a false one
  */
 export const heldAgainst = async (
   engine: Engine,
@@ -76,8 +79,9 @@ export const heldTogether = async (
 }
 
 /**
- * The point that contradicts a proof: the image itself without an attack, else what the attack finds again. Undefined
- * where the same attack now leaves the image right.
+ * The point that contradicts a proof: the image itself without an attack, else what the attack finds again. Either is
+ * judged even if it is right now: sums in fp32 depend on how many images go through the network together. Undefined
+ * where the attack is not known.
  */
 export const exhibit = async (
   engine: Engine,
@@ -87,10 +91,9 @@ export const exhibit = async (
   if (attack === undefined) return undefined
   const { images: image, ...found } = await engine.evaluate(Uint32Array.of(index), attack)
   if (image === null) return undefined
-  // It is judged even if it is right now: sums in fp32 depend on how many images go through the network together.
   if (attack === null) return { image, point: image }
   const point = found.adversarialImages
-  return found.adversarialPredictions?.[0] === label || point === null ? undefined : { image, point }
+  return point === null ? undefined : { image, point, isLost: found.adversarialPredictions?.[0] === label }
 }
 
 const attackNamed = (name: string, epsilon: number): Attack | undefined => {

@@ -92,14 +92,14 @@ export interface Findings {
 
 /**
  * What a contradiction of a proof turned out to be: the proof is false; fp32 alone says so; the point lies outside of
- * the box, and says nothing; or the point could not be found again.
+ * the box, and says nothing; or the point could not be found again, and the image counts as if nothing were proved.
  */
 export type Ruling = 'real' | 'rounding' | 'outside' | 'lost'
 
 /** The verdict on an image. @throws CoppiceError `ERR_UNSOUND` where findings contradict each other */
 export const judge = (findings: Findings, epsilon: number): Pick<ImageVerdict, 'verdict' | 'method'> => {
   const { prediction, label, broken, bound } = findings
-  const proved = bound !== undefined && bound.margin > 0
+  const proved = bound !== undefined && bound.margin > 0 && findings.ruling !== 'lost'
   if (proved && isContradicted(findings)) {
     if (findings.ruling === 'rounding') return { verdict: 'brokenByRounding', method: broken ?? null }
     if (findings.ruling === 'outside') return { verdict: 'verified', method: bound.method }
@@ -116,7 +116,7 @@ export const isContradicted = ({ label, prediction, broken, bound }: Findings): 
   bound !== undefined && bound.margin > 0 && (prediction !== label || broken !== undefined)
 
 const unsound = (
-  { index, label, prediction, broken, ruling }: Findings,
+  { index, label, prediction, broken }: Findings,
   { margin, method }: { margin: number; method: string },
   epsilon: number,
 ): CoppiceError => {
@@ -124,11 +124,10 @@ const unsound = (
     prediction === label
       ? `${broken} found one that is taken for another`
       : `the image itself is taken for ${prediction === NO_CLASS ? 'no class' : `class ${prediction}`}`
-  const judged = ruling === 'lost' ? ', and what was found cannot be judged again' : ''
   return new CoppiceError(
     'ERR_UNSOUND',
     `image ${index}: ${method} proves class ${label} with a margin of ${margin.toPrecision(3)} for all images ` +
-      `within eps ${formatPixels(epsilon)}, but ${contradiction}${judged}; this is a defect of Coppice, and none of ` +
+      `within eps ${formatPixels(epsilon)}, but ${contradiction}; this is a defect of Coppice, and none of ` +
       'its proofs of this network can be trusted',
   )
 }

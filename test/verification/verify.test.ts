@@ -239,7 +239,7 @@ describe('the invariant verified ⇒ not broken ⇒ correct', () => {
     ])
   })
 
-  it('is an error where the point is gone', async () => {
+  it('counts as broken where the point is gone, unless the network is wrong at the one found instead', async () => {
     const evaluation = {
       perSample: {
         indices: Uint32Array.of(100),
@@ -250,7 +250,11 @@ describe('the invariant verified ⇒ not broken ⇒ correct', () => {
       attack: pgd({ epsilon }),
     } as unknown as Evaluation
     const sound = [{ right: true, margins: { symbolic: 1 }, breaksAt: Number.POSITIVE_INFINITY }]
-    await expect(run({ evaluation }, [], sound)).rejects.toThrow('cannot be judged again')
+    const again = (isRight: boolean) =>
+      verifyWith({ ...oracle([], sound), isRight: async () => isRight }, dataset(1), { epsilon, evaluation })
+    const { perSample, vra } = await again(true)
+    expect([perSample.verdicts, perSample.methods, vra.successes]).toEqual([['broken'], ['pgd10'], 0])
+    await expect(again(false)).rejects.toMatchObject({ code: 'ERR_UNSOUND' })
   })
 
   it('holds a proof about a misclassified image for a contradiction', async () => {
