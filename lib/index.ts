@@ -22,6 +22,7 @@ export type {
   TensorLayout,
 } from '../bindings/native.js'
 export type { DeviceProbe, Probe } from '../bindings/probe.js'
+export type * from '../bindings/spec.js'
 export {
   type Attack,
   type AttackOptions,
@@ -89,21 +90,6 @@ export { describeNetwork, type NetworkDescription, type NodeDescription } from '
 export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'
 export { parseSpec } from './networks/parse.js'
-export type {
-  AddNode,
-  BatchNorm2dNode,
-  Conv2dNode,
-  FlattenNode,
-  ImageShape,
-  Initialisation,
-  LinearNode,
-  NetworkSpec,
-  NodeSpec,
-  NormalizeNode,
-  OperationName,
-  PoolNode,
-  ReluNode,
-} from './networks/spec.js'
 export {
   type Adversarial,
   adversarial,

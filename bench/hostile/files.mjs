@@ -41,6 +41,12 @@ const root = join(import.meta.dirname, '..', '..')
 const scratch = mkdtempSync(join(tmpdir(), 'coppice-hostile-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
 
+/** Flags with which `coppice verify` of a run takes a second. */
+const QUICK_VERIFY = [
+  ...['--checkpoint', 'dense', '--verifier', 'interval', '--images', '3', '--epsilon', '1/255'],
+  ...['--threads', '1'],
+]
+
 /** A process that runs one command line at a time, and its largest memory meanwhile. */
 class Worker {
   async run(job) {
@@ -189,20 +195,7 @@ async function prepared(worker) {
   writeFileSync(file('spec.json'), JSON.stringify(SPEC))
   await must('run', file('whole.yaml'), '-o', file('run'))
   await must('data', 'export', 'builtin', '-o', file('npz'), '--train', '12', '--test', '12')
-  await must(
-    'verify',
-    file('run'),
-    '--checkpoint',
-    'dense',
-    '--verifier',
-    'interval',
-    '--images',
-    '3',
-    '--epsilon',
-    '1/255',
-    '--threads',
-    '1',
-  )
+  await must('verify', file('run'), ...QUICK_VERIFY)
   // One that was interrupted: its rolling checkpoint says where it goes on.
   const argv = ['run', file('whole.yaml'), '-o', file('open'), '--set', 'pretrain.epochs=100000']
   const { code, stderr } = await worker.run({ argv, env: {}, interruptAfter: INTERRUPT_MS })
@@ -307,20 +300,7 @@ const kindsOf = ({ file, model }) => {
     finishedRun: inRun('run', [
       (at) => ['resume', at],
       (at) => ['evaluate', at, '--images', '2', '--threads', '1'],
-      (at) => [
-        'verify',
-        at,
-        '--checkpoint',
-        'dense',
-        '--verifier',
-        'interval',
-        '--images',
-        '3',
-        '--epsilon',
-        '1/255',
-        '--threads',
-        '1',
-      ],
+      (at) => ['verify', at, ...QUICK_VERIFY],
     ]),
     openRun: inRun('open', [(at) => ['resume', at]]),
     lock: (at, random) => {

@@ -1,19 +1,5 @@
 /** Specs, as networks, pruning and formats use them: the types of the native contract, and the image's name. */
-export type {
-  AddNode,
-  BatchNorm2dNode,
-  Conv2dNode,
-  FlattenNode,
-  ImageShape,
-  Initialisation,
-  LinearNode,
-  NetworkSpec,
-  NodeSpec,
-  NormalizeNode,
-  OperationName,
-  PoolNode,
-  ReluNode,
-} from '../../bindings/spec.js'
+export type * from '../../bindings/spec.js'
 
 /** Name of the input that every network reads: a batch of images with pixels in [0,1]. */
 export const IMAGE = 'image'
