@@ -119,6 +119,11 @@ Range box_around(const at::Tensor& images, double epsilon, bool clip, bool outwa
   if (outward && epsilon > 0) {
     const at::Tensor error = ((images.abs() + epsilon) * kOutward).add_(kFlushed);
     box = {box.lower - error, box.upper + error};
+  } else if (outward) {
+    // Denormal pixels would be flushed to zero.
+    const double least = least_size(images.scalar_type());
+    const at::Tensor tiny = images.abs().lt(least);
+    box = {at::where(tiny, -least, images), at::where(tiny, least, images)};
   }
   // An image may itself lie outside [0,1].
   if (clip) box = {box.lower.clamp_min(0), box.upper.clamp_max(1)};

@@ -1,4 +1,4 @@
-/** Bounds of networks whose numbers leave their type on the way: an infinite lower bound bounds nothing. */
+/** Bounds where numbers leave their type: an infinite lower bound bounds nothing, and a denormal pixel is not zero. */
 import { expect, it } from 'vitest'
 import { Network } from '../../../lib/models/network.js'
 import { margins, nodeBounds } from '../../../lib/verification/bounds.js'
@@ -38,5 +38,28 @@ it.each(verifierNames.filter((name) => name !== 'cascade'))(
     const { lower, upper } = await nodeBounds(made, image, 'fc', { verifier, epsilon: 0.01 })
     expect([...lower]).not.toContain(Number.POSITIVE_INFINITY)
     expect([...upper]).not.toContain(Number.NEGATIVE_INFINITY)
+  },
+)
+
+it.each(verifierNames.filter((name) => name !== 'cascade'))(
+  'of a denormal pixel alone hold it (%s)',
+  async (verifier) => {
+    using made = await Network.create(
+      {
+        name: 'denormal',
+        input: [1, 1, 2],
+        nodes: [
+          { op: 'relu', name: 'relu', inputs: ['image'] },
+          { op: 'flatten', name: 'flatten', inputs: ['relu'] },
+        ],
+      },
+      { type: 'float64' },
+    )
+    const pixel = Float64Array.of(1e-310, 0.5)
+    for (const node of ['relu', 'flatten']) {
+      const { lower, upper } = await nodeBounds(made, pixel, node, { verifier, epsilon: 0 })
+      expect(lower[0]).toBeLessThanOrEqual(1e-310)
+      expect(upper[0]).toBeGreaterThanOrEqual(1e-310)
+    }
   },
 )
