@@ -215,6 +215,21 @@ export interface EvaluateResult {
   seconds: number
 }
 
+export interface EngineEvaluateResult {
+  /** The engine's class per sample, benign; −1 where a logit is NaN or infinite. */
+  predictions: Int32Array
+  /** With an attack: the engine's class of the strongest example found against the network; otherwise empty. */
+  adversarialPredictions: Int32Array
+  /** The same of the network, where it was given. */
+  network: {
+    predictions: Int32Array
+    adversarialPredictions: Int32Array
+    /** Of the benign logits: Σ (engine's − network's)² and Σ network's². */
+    difference: number
+    norm: number
+  } | null
+}
+
 export interface GradientRequest {
   /** Indices of the samples. */
   indices: Uint32Array
@@ -422,6 +437,17 @@ export interface NativeAddon {
     request: EvaluateRequest,
     onProgress: ((progress: { samples: number }) => void) | null,
   ): NativeJob<EvaluateResult>
+
+  /**
+   * An engine, and beside it the network that it was compiled from, if that is given; an attack needs it, and is on it.
+   */
+  evaluateEngine(
+    engine: NativeSparseEngine,
+    network: NativeNetwork | null,
+    dataset: NativeDataset,
+    request: EvaluateRequest,
+    onProgress: ((progress: { samples: number }) => void) | null,
+  ): NativeJob<EngineEvaluateResult>
 
   /**
    * The gradient of an objective's mean loss over samples, with batch statistics as in training but without augmentation.

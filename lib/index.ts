@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export type { TrainableMethod } from '../bindings/boundMethods.js'
 export { type Diagnosis, diagnose } from '../bindings/doctor.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
@@ -32,6 +33,7 @@ export {
   parseAttack,
   pgd,
 } from './attacks/attack.js'
+export type { Start } from './attacks/pgd.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
 export { version } from './base/version.js'
 export type { OnWarning, WarningCode } from './base/warnings.js'
@@ -68,6 +70,7 @@ export {
   type EvaluateEngineOptions,
   evaluateEngine,
 } from './evaluation/evaluateEngine.js'
+export type { Accuracies } from './evaluation/tally.js'
 export {
   importTorch,
   readTorchModel,
@@ -90,6 +93,7 @@ export { describeNetwork, type NetworkDescription, type NodeDescription } from '
 export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'
 export { parseSpec } from './networks/parse.js'
+export type { WideResNetOptions } from './networks/wideResNet.js'
 export {
   type Adversarial,
   adversarial,
@@ -154,5 +158,11 @@ export {
   verifierNames,
 } from './verification/index.js'
 export type { Verification } from './verification/summary.js'
-export { type ImageVerdict, type Verdict, type VerifiedOutcomes, verdictsOf } from './verification/verdict.js'
+export {
+  type ImageVerdict,
+  type RecordedOutcomes,
+  type Verdict,
+  type VerifiedOutcomes,
+  verdictsOf,
+} from './verification/verdict.js'
 export { type VerifyOptions, verify } from './verification/verify.js'

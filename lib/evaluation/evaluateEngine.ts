@@ -2,17 +2,16 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { Floats } from '../../bindings/native.js'
+import type { EngineEvaluateResult, Floats } from '../../bindings/native.js'
 import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { instanceOf, optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
-import { hash32 } from '../base/hash.js'
 import { LIMITS } from '../base/limits.js'
 import { show } from '../base/numbers.js'
 import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
 import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
-import { largest, SparseEngine } from '../sparse/engine.js'
+import { SparseEngine } from '../sparse/engine.js'
 import { type Accuracies, countOf, tally } from './tally.js'
 
 export interface EvaluateEngineOptions {
@@ -24,7 +23,7 @@ export interface EvaluateEngineOptions {
   images?: number | undefined
   /** Images at once; default: the engine's batch, or a multiple of it near 250. */
   batchSize?: number | undefined
-  /** Key of the attack's random starts; default 0. */
+  /** Key of the attack's random starts; default 0. With the same seed `evaluate` finds the same examples. */
   seed?: number | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
@@ -76,50 +75,42 @@ export async function evaluateEngine(
     throw invalid('evaluateEngine.network: an attack needs the network that the engine was compiled from')
   }
   requireShape(engine, dataset)
-  const { batch, classes } = engine.facts
+  const { batch } = engine.facts
   const batchSize = settings.batchSize ?? batch * Math.max(1, Math.floor(250 / batch))
-  const own = { predictions: new Int32Array(n), adversarial: new Int32Array(n) }
-  const reference = { predictions: new Int32Array(n), adversarial: new Int32Array(n) }
-  let [changed, difference, norm] = [0, 0, 0]
+  const result = await settle(
+    () =>
+      addon().evaluateEngine(
+        engine.handle,
+        network?.handle ?? null,
+        dataset.handle,
+        {
+          indices: dataset.indices.slice(0, n),
+          batchSize,
+          precision: 'fp32',
+          attack: attack === undefined ? null : nativeAttack(attack),
+          seed,
+        },
+        onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples: n }),
+      ),
+    signal,
+  )
   const labels = dataset.labels.subarray(0, n)
-  for (let start = 0; start < n; start += batchSize) {
-    const end = Math.min(n, start + batchSize)
-    const images = dataset.pixels(start, end)
-    const expected = labels.subarray(start, end)
-    const logits = await engine.run(images, { signal })
-    const classified = largest(logits, classes)
-    own.predictions.set(classified, start)
-    if (network !== undefined) {
-      const exact = await logitsOf(network, images, signal)
-      const exactly = largest(exact, classes)
-      reference.predictions.set(exactly, start)
-      exact.forEach((logit, index) => {
-        difference += (logit - (logits[index] ?? Number.NaN)) ** 2
-        norm += logit ** 2
-      })
-      changed += exactly.filter((label, index) => label !== classified[index]).length
-      if (attack !== undefined) {
-        const place = { attack, seed: hash32(seed, start), signal }
-        const found = await adversarialExamples(network, images, expected, place)
-        own.adversarial.set(await engine.predict(found.images, { signal }), start)
-        reference.adversarial.set(found.predictions, start)
-      }
-    }
-    onProgress?.({ samples: end, totalSamples: n })
-  }
-  const counted = ({ predictions, adversarial }: typeof own) =>
-    tally(labels, predictions, attack === undefined ? null : adversarial)
+  const counted = ({ predictions, adversarialPredictions }: Classes) =>
+    tally(labels, predictions, attack && adversarialPredictions)
+  const { predictions, network: beside } = result
   return {
     n,
-    ...counted(own),
-    ...(network && {
-      network: counted(reference),
-      changed,
-      logitsError: norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm),
+    ...counted(result),
+    ...(beside && {
+      network: counted(beside),
+      changed: predictions.filter((label, image) => label !== beside.predictions[image]).length,
+      logitsError: Math.sqrt(beside.difference / (beside.norm || 1)),
     }),
-    predictions: own.predictions,
+    predictions,
   }
 }
+
+type Classes = Pick<EngineEvaluateResult, 'predictions' | 'adversarialPredictions'>
 
 /**
  * The strongest adversarial examples that an attack finds against a network in full precision, and its predictions on
@@ -154,12 +145,6 @@ export const adversarialExamples = async (
     signal,
   )
 }
-
-const logitsOf = (network: Network, images: Floats, signal: AbortSignal | undefined): Promise<Floats> =>
-  settle(
-    () => addon().forward(network.handle, images, { precision: defaultPrecision(network), training: false }),
-    signal,
-  )
 
 const requireShape = ({ facts }: SparseEngine, { name, shape }: Dataset): void => {
   if (`${facts.input}` === `${shape}`) return

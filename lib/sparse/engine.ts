@@ -55,7 +55,8 @@ const timeSchema = strict({
 /** A handle; `dispose()` (or `using`) frees its memory at once. Made by `compile`. */
 export class SparseEngine {
   constructor(
-    private readonly handle: NativeSparseEngine,
+    /** The native handle, for the jobs of bindings/native.ts. */
+    readonly handle: NativeSparseEngine,
     /** What it was compiled for. */
     readonly facts: EngineFacts,
   ) {}

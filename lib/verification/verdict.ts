@@ -141,7 +141,7 @@ export interface Measured {
 }
 
 /** An evaluation's outcomes, as `evaluate` gives them and a run records them. */
-export interface Outcomes {
+export interface RecordedOutcomes {
   indices: ArrayLike<number>
   labels: ArrayLike<number>
   predictions: ArrayLike<number>
@@ -149,7 +149,7 @@ export interface Outcomes {
 }
 
 /** What an evaluation, with an attack or without, says of each image. */
-export const measuredBy = (outcomes: Outcomes, attack: Attack | undefined): Measured => {
+export const measuredBy = (outcomes: RecordedOutcomes, attack: Attack | undefined): Measured => {
   const { indices, labels, predictions, adversarialPredictions } = outcomes
   const images = Array.from(indices, (index, place) => {
     const prediction = predictions[place] ?? -1

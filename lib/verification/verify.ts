@@ -25,7 +25,7 @@ import {
   knownOf,
   type Measured,
   measuredBy,
-  type Outcomes,
+  type RecordedOutcomes,
   verdictsOf,
 } from './verdict.js'
 
@@ -42,7 +42,7 @@ export interface VerifyOptions {
    */
   attack?: Attack | undefined
   /** An evaluation of the same images in full precision: what it found need not be found again, and is held against the proofs. */
-  evaluation?: { attack?: Attack; perSample: Outcomes } | undefined
+  evaluation?: { attack?: Attack; perSample: RecordedOutcomes } | undefined
   /** Images at once; default on the CPU 8 to 256, by the verifier, on a GPU more. Memory is bounded by the verifier's `memory`, whatever this is. */
   batchSize?: number | undefined
   /** Key of the attack's random starts; default 0. */

@@ -90,6 +90,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_function("createDataset", create_dataset);
   export_function("train", start_train);
   export_function("evaluate", start_evaluate);
+  export_function("evaluateEngine", start_evaluate_engine);
   export_function("gradients", start_gradients);
   export_function("forward", start_forward);
   export_function("backward", start_backward);

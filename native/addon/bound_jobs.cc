@@ -27,13 +27,7 @@ Napi::Value start_verify(const Napi::CallbackInfo& info) {
   return start_job(
       info.Env(), long_read(*network), job,
       [=, &addon](const Interrupt& interrupt) {
-        return verify(*network, *dataset, *plan, interrupt, [&](int64_t samples) {
-          notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
-            auto object = Napi::Object::New(env);
-            object.Set("samples", static_cast<double>(samples));
-            return object;
-          });
-        });
+        return verify(*network, *dataset, *plan, interrupt, samples_done(addon, job));
       },
       [](Napi::Env env, const VerifyResult& result) {
         auto object = Napi::Object::New(env);

@@ -3,7 +3,7 @@
 namespace coppice {
 
 Napi::Object job_object(Napi::Env env, const std::shared_ptr<Job>& job) {
-  const auto flag = [&](const char* name, std::atomic<bool> Interrupt::* which) {
+  const auto flag = [&](const char* name, std::atomic<bool> Interrupt::*which) {
     return guarded(env, name, [interrupt = job->interrupt, which](const Napi::CallbackInfo& info) {
       (*interrupt).*which = true;
       return info.Env().Undefined();

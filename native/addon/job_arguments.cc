@@ -6,6 +6,16 @@ void listen(const std::shared_ptr<Job>& job, const Reader& callback) {
   if (!callback.missing()) job->listener = new Listener{Napi::Persistent(callback.function()), nullptr};
 }
 
+std::function<void(int64_t)> samples_done(Addon& addon, const std::shared_ptr<Job>& job) {
+  return [&addon, job](int64_t samples) {
+    notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
+      auto object = Napi::Object::New(env);
+      object.Set("samples", static_cast<double>(samples));
+      return object;
+    });
+  };
+}
+
 at::Tensor read_images(const Reader& images, const Network& network) {
   const auto& [channels, height, width] = network.graph.input;
   const at::Tensor flat = images.floats(network.type);

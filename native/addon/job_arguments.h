@@ -10,6 +10,8 @@ namespace coppice {
 
 /// Attaches an optional callback argument to a job.
 void listen(const std::shared_ptr<Job>& job, const Reader& callback);
+/// Tells the job's listener how many samples are done.
+std::function<void(int64_t)> samples_done(Addon& addon, const std::shared_ptr<Job>& job);
 
 /// Images [n, channels, height, width] from a flat typed array, on the CPU: the engine's thread moves them to
 /// the device, since a copy waits for all work there.

@@ -19,17 +19,6 @@ Napi::Number number(Napi::Env env, int64_t value) {
   return Napi::Number::New(env, static_cast<double>(value));
 }
 
-/// Tells the job's listener how many samples are done.
-std::function<void(int64_t)> samples_done(Addon& addon, const std::shared_ptr<Job>& job) {
-  return [&addon, job](int64_t samples) {
-    notify(addon, job, [samples](Napi::Env env) -> Napi::Value {
-      auto object = Napi::Object::New(env);
-      object.Set("samples", number(env, samples));
-      return object;
-    });
-  };
-}
-
 }  // namespace
 
 Napi::Value start_train(const Napi::CallbackInfo& info) {

@@ -19,7 +19,7 @@ BoundSettings read_bounds(const Reader& options, bool sound) {
 }
 
 VerifyPlan read_verify_plan(const Reader& request, const Network& network, const Dataset& dataset) {
-  return {read_indices(request["indices"], network, dataset),
+  return {read_indices(request["indices"], classifying(network), dataset),
           request["batchSize"].integer(1, limits::kBatchSize), read_box(request), read_bounds(request, true)};
 }
 

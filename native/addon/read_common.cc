@@ -6,21 +6,23 @@ namespace {
 constexpr std::pair<const char*, at::ScalarType> kTypes[] = {{"float32", at::kFloat},
                                                              {"float64", at::kDouble}};
 
-void require_fit(const Network& network, const Dataset& dataset) {
-  const auto& input = network.graph.input;
-  const auto shape = dataset.images.sizes().slice(1);
-  if (shape[0] != input[0] || shape[1] != input[1] || shape[2] != input[2])
-    throw std::invalid_argument(
-        "the data set's images are [" + std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ", " +
-        std::to_string(shape[2]) + "], the network '" + network.graph.name + "' takes [" +
-        std::to_string(input[0]) + ", " + std::to_string(input[1]) + ", " + std::to_string(input[2]) + "]");
-  if (dataset.classes > network.graph.classes)
-    throw std::invalid_argument("the data set has " + std::to_string(dataset.classes) +
-                                " classes, the network '" + network.graph.name + "' tells " +
-                                std::to_string(network.graph.classes) + " apart");
-  if (dataset.images.device() != network.device)
-    throw std::invalid_argument("the data set is on " + dataset.images.device().str() +
-                                " and the network on " + network.device.str());
+std::string shape_text(const std::array<int64_t, 3>& shape) {
+  return "[" + std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ", " + std::to_string(shape[2]) +
+         "]";
+}
+
+void require_fit(const Classifying& taker, const Dataset& dataset) {
+  const auto sizes = dataset.images.sizes();
+  const std::array<int64_t, 3> shape{sizes[1], sizes[2], sizes[3]};
+  if (shape != taker.input)
+    throw std::invalid_argument("the data set's images are " + shape_text(shape) + ", " + taker.name +
+                                " takes " + shape_text(taker.input));
+  if (dataset.classes > taker.classes)
+    throw std::invalid_argument("the data set has " + std::to_string(dataset.classes) + " classes, " +
+                                taker.name + " tells " + std::to_string(taker.classes) + " apart");
+  if (dataset.images.device() != taker.device)
+    throw std::invalid_argument("the data set is on " + dataset.images.device().str() + " and " + taker.name +
+                                " on " + taker.device.str());
 }
 
 }  // namespace
@@ -38,8 +40,13 @@ at::ScalarType read_precision(const Reader& precision, const Network& network) {
 
 uint64_t read_seed(const Reader& seed) { return static_cast<uint64_t>(seed.integer(0, int64_t{1} << 53)); }
 
-std::vector<int64_t> read_indices(const Reader& array, const Network& network, const Dataset& dataset) {
-  require_fit(network, dataset);
+Classifying classifying(const Network& network) {
+  return {"the network '" + network.graph.name + "'", network.graph.input, network.graph.classes,
+          network.device};
+}
+
+std::vector<int64_t> read_indices(const Reader& array, const Classifying& taker, const Dataset& dataset) {
+  require_fit(taker, dataset);
   const std::vector<uint32_t> values = array.uint32s();
   const int64_t length = dataset.images.size(0);
   for (const uint32_t value : values)

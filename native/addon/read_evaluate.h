@@ -2,9 +2,14 @@
 #pragma once
 #include "addon/reader.h"
 #include "evaluation/evaluate.h"
+#include "sparse/engine.h"
 
 namespace coppice {
 
 EvaluatePlan read_evaluate_plan(const Reader& request, const Network& network, const Dataset& dataset);
+
+/// Of an engine, and the network that it was compiled from, or null; without one there is no attack.
+EvaluatePlan read_engine_plan(const Reader& request, const sparse::SparseEngine& engine,
+                              const Network* network, const Dataset& dataset);
 
 }  // namespace coppice

@@ -21,7 +21,7 @@ std::vector<double> read_per_step(const Reader& array, int64_t steps, double low
 
 TrainPlan read_train_plan(const Reader& request, const Network& network, const Dataset& dataset) {
   TrainPlan plan;
-  plan.order = read_indices(request["order"], network, dataset);
+  plan.order = read_indices(request["order"], classifying(network), dataset);
   plan.batch_size = request["batchSize"].integer(1, limits::kBatchSize);
   plan.objective = read_variant<Objective>(request["objective"]);
   plan.optimiser = read_variant<Optimiser>(request["optimiser"]);
@@ -58,7 +58,7 @@ GradientPlan read_gradient_plan(const Reader& request, const Network& network, c
                               1,
                               request["cleanWeight"].number(0, limits::kLossWeight),
                               request["robustWeight"].number(0, limits::kLossWeight)};
-  return {read_indices(request["indices"], network, dataset),
+  return {read_indices(request["indices"], classifying(network), dataset),
           request["batchSize"].integer(1, limits::kBatchSize), read_variant<Objective>(request["objective"]),
           settings};
 }

@@ -4,6 +4,8 @@
 
 #include "addon/handles.h"
 #include "addon/job.h"
+#include "addon/job_arguments.h"
+#include "addon/read_evaluate.h"
 #include "addon/reader.h"
 #include "addon/values.h"
 #include "device/limits.h"
@@ -156,6 +158,45 @@ Napi::Value start_compile(const Napi::CallbackInfo& info) {
         return Compiled{std::move(engine), *tuning};
       },
       [](Napi::Env env, const Compiled& compiled) { return engine_object(env, compiled); });
+}
+
+Napi::Value start_evaluate_engine(const Napi::CallbackInfo& info) {
+  const auto engine = from_handle<SparseEngine>({info[0], "engine"});
+  const Reader from(info[1], "network");
+  const auto network = from.missing() ? nullptr : from_handle<Network>(from);
+  const auto dataset = from_handle<Dataset>({info[2], "dataset"});
+  const auto plan = std::make_shared<EvaluatePlan>(
+      read_engine_plan({info[3], "request"}, *engine, network.get(), *dataset));
+  const auto job = std::make_shared<Job>(info.Env());
+  listen(job, {info[4], "onProgress"});
+  Addon& addon = Addon::of(info.Env());
+  return start_job(
+      info.Env(), network ? long_read(*network) : lengthy(engine->device()), job,
+      [=, &addon](const Interrupt& interrupt) {
+        const auto classify = [&](const at::Tensor& images) { return engine->run(images); };
+        return evaluate_engine(classify, engine->device(), network.get(), *dataset, *plan, interrupt,
+                               samples_done(addon, job));
+      },
+      [](Napi::Env env, const EngineResult& result) {
+        const auto classes = [&](const std::vector<int32_t>& all) {
+          return to_typed_array<Napi::Int32Array>(env, all);
+        };
+        auto object = Napi::Object::New(env);
+        object.Set("predictions", classes(result.engine.classes));
+        object.Set("adversarialPredictions", classes(result.engine_adversarial));
+        object.Set("network", env.Null());
+        if (result.network) {
+          auto network = Napi::Object::New(env);
+          network.Set("predictions", classes(result.network->benign.classes));
+          const auto& adversarial = result.network->adversarial;
+          network.Set("adversarialPredictions",
+                      classes(adversarial ? adversarial->classes : std::vector<int32_t>{}));
+          network.Set("difference", result.difference);
+          network.Set("norm", result.norm);
+          object.Set("network", network);
+        }
+        return object;
+      });
 }
 
 Napi::Value start_peak(const Napi::CallbackInfo& info) {

@@ -40,6 +40,23 @@ struct EvaluateResult {
 EvaluateResult evaluate(const Network& network, const Dataset& dataset, const EvaluatePlan& plan,
                         const Interrupt& interrupt, const std::function<void(int64_t samples)>& report);
 
+/// Logits of images as they are stored.
+using Classifier = std::function<at::Tensor(const at::Tensor& images)>;
+
+struct EngineResult {
+  Predictions engine;
+  std::vector<int32_t> engine_adversarial;  ///< classes of the examples found against the network
+  std::optional<EvaluateResult> network;    ///< where there is one
+  /// Of the logits of images as they are, over all of them: |engine's - network's|^2 and |network's|^2.
+  double difference = 0, norm = 0;
+};
+
+/// Classifies images by an engine on `device`, and beside it by the network that it was compiled from, if
+/// that is given; only then can there be an attack, which is on the network.
+EngineResult evaluate_engine(const Classifier& engine, at::Device device, const Network* network,
+                             const Dataset& dataset, const EvaluatePlan& plan, const Interrupt& interrupt,
+                             const std::function<void(int64_t samples)>& report);
+
 struct AttackResult {
   at::Tensor images;   ///< the strongest adversarial example of each image
   at::Tensor losses;   ///< its cross-entropy

@@ -32,12 +32,13 @@ at::Tensor convolution_and_sum(const at::Tensor& x, const at::Tensor& more, cons
                                const at::Tensor& bias, const Product& product, bool relu) {
   using Add = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
                          const std::optional<at::Tensor>&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
-                         int64_t, std::string_view, std::optional<at::Scalar>, std::optional<std::string_view>,
-                         Scalars, std::optional<std::string_view>);
+                         int64_t, std::string_view, std::optional<at::Scalar>,
+                         std::optional<std::string_view>, Scalars, std::optional<std::string_view>);
   const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
   static const auto convolve = operation<Add>("mkldnn::_convolution_pointwise", "binary");
   return convolve.call(x, more, packed, bias, padding, stride, dilation, 1, "add", std::nullopt,
-                       relu ? std::optional<std::string_view>("relu") : std::nullopt, Scalars(), std::nullopt);
+                       relu ? std::optional<std::string_view>("relu") : std::nullopt, Scalars(),
+                       std::nullopt);
 }
 
 using Convolve = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
@@ -160,11 +161,11 @@ class Dense final : public Program {
       }
     }
     const bool own = stage.product.has_value();
-    if (stage.residual >= 0 && !summed) x = own ? x.add_(values[stage.residual]) : at::add(x, values[stage.residual]);
+    if (stage.residual >= 0 && !summed)
+      x = own ? x.add_(values[stage.residual]) : at::add(x, values[stage.residual]);
     if (stage.raw >= 0) values[stage.raw] = x;
     const bool overwrite = (own || stage.residual >= 0) && stage.raw < 0;
-    if (p.scale.defined())
-      x = at::batch_norm(x, p.scale, p.shift, p.zeros, p.ones, false, 0.0, 0.0, false);
+    if (p.scale.defined()) x = at::batch_norm(x, p.scale, p.shift, p.zeros, p.ones, false, 0.0, 0.0, false);
     if (relu) x = overwrite || p.scale.defined() ? x.relu_() : at::relu(x);
     if (stage.pool)
       x = stage.pool->max ? at::max_pool2d(x, stage.pool->kernel, stage.pool->stride)

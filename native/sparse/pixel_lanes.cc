@@ -332,7 +332,7 @@ class PixelLanes final : public Lanes {
           for (int64_t i = 0; i < side; ++i) {
             const float* from = row(stage.input, block, channel, y * stride + i) + x * stride;
             for (int64_t j = 0; j < side; ++j)
-              found = !stage.pool->max                        ? found + from[j]
+              found = !stage.pool->max                       ? found + from[j]
                       : found > from[j] || std::isnan(found) ? found
                                                              : from[j];
           }

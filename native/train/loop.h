@@ -26,10 +26,10 @@ struct TrainPlan {
   int64_t batch_size;
   Objective objective;
   Optimiser optimiser;
-  std::vector<double> learning_rates;   ///< one per step
-  std::vector<double> epsilon_factors;  ///< one per step
+  std::vector<double> learning_rates;                 ///< one per step
+  std::vector<double> epsilon_factors;                ///< one per step
   std::vector<double> clean_weights, robust_weights;  ///< one per step, of objectives on bounds
-  int64_t steps_taken;                  ///< before this call, since the moments were zero
+  int64_t steps_taken;                                ///< before this call, since the moments were zero
   std::optional<Augmentation> augmentation;
   at::ScalarType compute;  ///< type of activations
   RandomKey key;

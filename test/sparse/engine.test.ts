@@ -151,14 +151,50 @@ describe('evaluateEngine', () => {
     await maskAtRandom(network, 0.8, 2)
     const engine = await compile(network, { batch: 16, candidates: 'sparse' })
     const attack = pgd({ epsilon: 4 / 255, stepSize: 1 / 255 })
-    const found = await evaluateEngine(engine, images, { network, attack, images: 100 })
-    const expected = await evaluate(network, images, { images: 100 })
+    const found = await evaluateEngine(engine, images, { network, attack, images: 100, seed: 3 })
+    // Batches are of another size here: what an attack finds does not depend on them.
+    const expected = await evaluate(network, images, { attack, images: 100, batchSize: 32, seed: 3 })
     expect(found.accuracy).toEqual(expected.accuracy)
     expect(found.predictions).toEqual(expected.perSample.predictions)
-    expect(found.era).toEqual(found.network?.era)
+    expect(found.network).toMatchObject({ accuracy: expected.accuracy, era: expected.era })
+    expect(found.era).toEqual(expected.era)
     expect(found.era?.value).toBeLessThan(found.accuracy.value)
     expect(found.changed).toBe(0)
     expect(found.logitsError).toBeLessThan(1e-5)
+    expect(found.logitsError).toBeGreaterThan(0)
+  })
+
+  it('counts what it and another network of the same shape classify differently', async () => {
+    const images = await tinyImages(300)
+    const [network, other] = [await pruned(), await Network.create(tinySpec(), { seed: 2 })]
+    const engine = await compile(network, { batch: 16 })
+    const found = await evaluateEngine(engine, images, { network: other, batchSize: 7 })
+    const expected = await evaluate(other, images)
+    expect(found.network?.accuracy).toEqual(expected.accuracy)
+    const predictions = [...expected.perSample.predictions]
+    expect(found.changed).toBe(
+      predictions.filter((label, image) => label !== found.predictions[image]).length,
+    )
+    expect(found.changed).toBeGreaterThan(0)
+    expect(found.logitsError).toBeGreaterThan(0.1)
+    expect(found.era).toBeUndefined()
+  })
+
+  it('ends within a batch when it is aborted, and tells how far it is', async () => {
+    const [images, network] = [await tinyImages(300), await pruned()]
+    const engine = await compile(network, { batch: 4 })
+    const controller = new AbortController()
+    const seen: number[] = []
+    const running = evaluateEngine(engine, images, {
+      ...{ network, attack: pgd(), batchSize: 10, signal: controller.signal },
+      onProgress: ({ samples }) => {
+        seen.push(samples)
+        controller.abort(new Error('enough'))
+      },
+    })
+    await expect(running).rejects.toThrow('enough')
+    expect(seen[0]).toBe(10)
+    expect(seen.length).toBeLessThan(30)
   })
 
   it('refuses an attack without a network, other shapes, and more images than there are', async () => {
@@ -168,5 +204,7 @@ describe('evaluateEngine', () => {
     await expect(evaluateEngine(engine, images, { images: 11 })).rejects.toThrow(/has 10/)
     const other = await compile(await Network.create(networkSpec('cifarLarge', { scale: 0.1 })), { batch: 1 })
     await expect(evaluateEngine(other, images)).rejects.toThrow(/takes images of 3×32×32/)
+    const wider = await Network.create(networkSpec('cifarLarge', { scale: 0.1 }))
+    await expect(evaluateEngine(engine, images, { network: wider })).rejects.toThrow(/not the one/)
   })
 })

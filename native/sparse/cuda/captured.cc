@@ -73,7 +73,9 @@ class Captured final : public Program {
     const Settings settings(tf32_);
     return program_->profile(images, n);
   }
-  std::string name() const override { return program_->name() + (tf32_ ? ", TF32" : "") + (graph_ ? ", CUDA graph" : ""); }
+  std::string name() const override {
+    return program_->name() + (tf32_ ? ", TF32" : "") + (graph_ ? ", CUDA graph" : "");
+  }
   int64_t bytes() const override {
     return program_->bytes() + static_cast<int64_t>(images_.nbytes() + logits_.nbytes());
   }
