@@ -12,7 +12,7 @@ namespace {
 constexpr int kLanes = 16;  ///< channels at once
 
 template <class T>
-COPPICE_INLINE void pool_row(const Pooling<T>& p, int64_t image, int64_t row) {
+COPPICE_FORCED_INLINE void pool_row(const Pooling<T>& p, int64_t image, int64_t row) {
   for (int64_t column = 0; column < p.shape.columns; ++column) {
     int64_t channel = 0;
     for (; channel + kLanes <= p.shape.channels; channel += kLanes)
@@ -22,12 +22,15 @@ COPPICE_INLINE void pool_row(const Pooling<T>& p, int64_t image, int64_t row) {
 }
 
 template <class T>
-COPPICE_INLINE void gradient_row(const PoolingGradient<T>& p, int64_t image, int64_t y) {
+COPPICE_FORCED_INLINE void gradient_row(const PoolingGradient<T>& p, const Windows* columns, int64_t image,
+                                        int64_t y) {
+  const Windows rows = windows_at(y, p.shape.rows, p.shape);
   for (int64_t x = 0; x < p.shape.width; ++x) {
     int64_t channel = 0;
     for (; channel + kLanes <= p.shape.channels; channel += kLanes)
-      pool_gradient_block<kLanes>(p, image, y, x, channel);
-    for (; channel < p.shape.channels; ++channel) pool_gradient_block<1>(p, image, y, x, channel);
+      pool_gradient_block<kLanes>(p, image, y, rows, x, columns[x], channel);
+    for (; channel < p.shape.channels; ++channel)
+      pool_gradient_block<1>(p, image, y, rows, x, columns[x], channel);
   }
 }
 
@@ -41,21 +44,24 @@ COPPICE_VECTORISED void run_of_row(const Pooling<double>& p, int64_t image, int6
 COPPICE_VECTORISED void run_of_row(const Pooling<c10::BFloat16>& p, int64_t image, int64_t row) {
   pool_row(p, image, row);
 }
-COPPICE_VECTORISED void run_of_row(const PoolingGradient<float>& p, int64_t image, int64_t y) {
-  gradient_row(p, image, y);
+COPPICE_VECTORISED void run_of_row(const PoolingGradient<float>& p, const Windows* columns, int64_t image,
+                                   int64_t y) {
+  gradient_row(p, columns, image, y);
 }
-COPPICE_VECTORISED void run_of_row(const PoolingGradient<double>& p, int64_t image, int64_t y) {
-  gradient_row(p, image, y);
+COPPICE_VECTORISED void run_of_row(const PoolingGradient<double>& p, const Windows* columns, int64_t image,
+                                   int64_t y) {
+  gradient_row(p, columns, image, y);
 }
-COPPICE_VECTORISED void run_of_row(const PoolingGradient<c10::BFloat16>& p, int64_t image, int64_t y) {
-  gradient_row(p, image, y);
+COPPICE_VECTORISED void run_of_row(const PoolingGradient<c10::BFloat16>& p, const Windows* columns,
+                                   int64_t image, int64_t y) {
+  gradient_row(p, columns, image, y);
 }
 
 /// Each of `rows` rows of each image.
-template <class P>
-void run_rows(const P& p, int64_t rows) {
-  at::parallel_for(0, p.shape.n * rows, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) run_of_row(p, i / rows, i % rows);
+template <class Body>
+void for_rows(const PoolShape& shape, int64_t rows, Body&& body) {
+  at::parallel_for(0, shape.n * rows, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i / rows, i % rows);
   });
 }
 
@@ -64,7 +70,8 @@ void pool_into(const PoolShape& shape, const at::Tensor& x, bool relu, Pooled& o
   const Pooling<T> p{shape, x.const_data_ptr<T>(), out.values.mutable_data_ptr<T>(),
                      out.winners.mutable_data_ptr<uint8_t>(), relu};
   on_device(
-      x.device(), [&] { run_rows(p, shape.rows); },
+      x.device(),
+      [&] { for_rows(shape, shape.rows, [&](int64_t image, int64_t row) { run_of_row(p, image, row); }); },
       [&](void* stream) { COPPICE_CUDA_ONLY(pool_cuda(p, stream)); });
 }
 
@@ -74,7 +81,13 @@ void gradient_into(const PoolShape& shape, const at::Tensor& gradient, const at:
   const PoolingGradient<T> p{shape, gradient.const_data_ptr<T>(), winners.const_data_ptr<uint8_t>(),
                              out.mutable_data_ptr<T>()};
   on_device(
-      gradient.device(), [&] { run_rows(p, shape.height); },
+      gradient.device(),
+      [&] {
+        std::vector<Windows> columns(shape.width);
+        for (int64_t x = 0; x < shape.width; ++x) columns[x] = windows_at(x, shape.columns, shape);
+        for_rows(shape, shape.height,
+                 [&](int64_t image, int64_t y) { run_of_row(p, columns.data(), image, y); });
+      },
       [&](void* stream) { COPPICE_CUDA_ONLY(pool_gradient_cuda(p, stream)); });
 }
 

@@ -21,7 +21,9 @@ struct GradientBody {
   __device__ void operator()(int64_t i) const {
     const PoolShape& s = p.shape;
     const int64_t channel = i % s.channels, place = i / s.channels, row = place / s.width;
-    pool_gradient_block<1>(p, row / s.height, row % s.height, place % s.width, channel);
+    const int64_t y = row % s.height, x = place % s.width;
+    pool_gradient_block<1>(p, row / s.height, y, windows_at(y, s.rows, s), x, windows_at(x, s.columns, s),
+                           channel);
   }
 };
 

@@ -8,6 +8,13 @@
 
 namespace coppice {
 
+// Loops over lanes are unrolled before they are vectorised, and not vectorised then, unless they are told.
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define COPPICE_LANES _Pragma("omp simd simdlen(16)")
+#else
+#define COPPICE_LANES
+#endif
+
 /// Of a place's winner where ReLU gives 0, so that no gradient flows.
 inline constexpr int kNoWinner = 255;
 
@@ -43,22 +50,24 @@ struct Wide<double> {
   using type = double;
 };
 
-/// The value at one place of the output, for channels [channel, channel + W). Of equals the first wins, and
-/// NaN wins.
+/// The value at one place of the output, for channels [channel, channel + W). Of equals the first wins,
+/// and NaN wins.
 template <int W, class T>
-COPPICE_INLINE void pool_block(const Pooling<T>& p, int64_t image, int64_t row, int64_t column,
-                               int64_t channel) {
+COPPICE_FORCED_INLINE void pool_block(const Pooling<T>& p, int64_t image, int64_t row, int64_t column,
+                                      int64_t channel) {
   using V = typename Wide<T>::type;
   const PoolShape& s = p.shape;
   const T* first =
       p.x + ((image * s.height + row * s.stride) * s.width + column * s.stride) * s.channels + channel;
   V best[W];
   int32_t winner[W];
+  COPPICE_LANES
   for (int i = 0; i < W; ++i) best[i] = static_cast<V>(first[i]), winner[i] = 0;
   int32_t place = 0;
   for (int64_t y = 0; y < s.kernel; ++y)
     for (int64_t x = 0; x < s.kernel; ++x, ++place) {
       const T* here = first + (y * s.width + x) * s.channels;
+      COPPICE_LANES
       for (int i = 0; i < W; ++i) {
         const V value = static_cast<V>(here[i]);
         const bool better = value > best[i] || value != value;
@@ -67,6 +76,7 @@ COPPICE_INLINE void pool_block(const Pooling<T>& p, int64_t image, int64_t row, 
       }
     }
   const int64_t out = ((image * s.rows + row) * s.columns + column) * s.channels + channel;
+  COPPICE_LANES
   for (int i = 0; i < W; ++i) {
     const bool off = p.relu && best[i] <= V(0);
     p.values[out + i] = static_cast<T>(off ? V(0) : best[i]);
@@ -74,26 +84,40 @@ COPPICE_INLINE void pool_block(const Pooling<T>& p, int64_t image, int64_t row, 
   }
 }
 
+/// The windows, along one direction, that a place of the input is in.
+struct Windows {
+  int64_t begin, end;
+};
+
+COPPICE_FORCED_INLINE Windows windows_at(int64_t place, int64_t count, const PoolShape& s) {
+  const int64_t last = place / s.stride + 1;
+  return {place < s.kernel ? 0 : (place - s.kernel) / s.stride + 1, last < count ? last : count};
+}
+
 /// The gradient at one place (y, x) of the input: of every window that it is in, where it wins.
 template <int W, class T>
-COPPICE_INLINE void pool_gradient_block(const PoolingGradient<T>& p, int64_t image, int64_t y, int64_t x,
-                                        int64_t channel) {
+COPPICE_FORCED_INLINE void pool_gradient_block(const PoolingGradient<T>& p, int64_t image, int64_t y,
+                                               Windows rows, int64_t x, Windows columns, int64_t channel) {
   using V = typename Wide<T>::type;
   const PoolShape& s = p.shape;
-  const auto begin = [&](int64_t at) { return at < s.kernel ? int64_t{0} : (at - s.kernel) / s.stride + 1; };
-  const auto end = [&](int64_t at, int64_t count) {
-    return at / s.stride + 1 < count ? at / s.stride + 1 : count;
-  };
   V sum[W];
+  COPPICE_LANES
   for (int i = 0; i < W; ++i) sum[i] = V(0);
-  for (int64_t row = begin(y); row < end(y, s.rows); ++row)
-    for (int64_t column = begin(x); column < end(x, s.columns); ++column) {
+  for (int64_t row = rows.begin; row < rows.end; ++row)
+    for (int64_t column = columns.begin; column < columns.end; ++column) {
       const auto place = static_cast<int32_t>((y - row * s.stride) * s.kernel + x - column * s.stride);
       const int64_t from = ((image * s.rows + row) * s.columns + column) * s.channels + channel;
+      // Values are loaded first, so that adding them up is no conditional load, which is not vectorised.
+      V value[W];
+      int32_t winner[W];
+      COPPICE_LANES
       for (int i = 0; i < W; ++i)
-        sum[i] += p.winners[from + i] == place ? static_cast<V>(p.gradient[from + i]) : V(0);
+        value[i] = static_cast<V>(p.gradient[from + i]), winner[i] = p.winners[from + i];
+      COPPICE_LANES
+      for (int i = 0; i < W; ++i) sum[i] += winner[i] == place ? value[i] : V(0);
     }
   T* out = p.out + ((image * s.height + y) * s.width + x) * s.channels + channel;
+  COPPICE_LANES
   for (int i = 0; i < W; ++i) out[i] = static_cast<T>(sum[i]);
 }
 
