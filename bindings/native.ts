@@ -156,6 +156,11 @@ export interface TrainRequest {
   seed: number
   epoch: number
   /**
+   * Devices that share each batch with the network's own, in contiguous slices: other CUDA devices of this host beside a
+   * CUDA network, or `cpu`, any number of times, beside one on the CPU, each a thread. Default none.
+   */
+  moreDevices?: Device[]
+  /**
    * `weights` trains the parameters. `scores` freezes them and learns HYDRA's importance scores instead: each step
    * runs on the weights whose |score| is in the largest `keep` fraction of their tensor; the scores live in and are
    * returned with the result. (Sehwag et al., 2020)

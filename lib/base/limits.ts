@@ -37,6 +37,8 @@ export const NATIVE = {
   classes: 256,
   /** Images at once of an inference engine. */
   engineBatch: 2 ** 16,
+  /** Devices that share batches with a network's own. */
+  moreDevices: 255,
   /** Timed runs of an inference engine. */
   runs: 2 ** 20,
 } as const

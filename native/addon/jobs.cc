@@ -156,7 +156,8 @@ Napi::Value start_step(const Napi::CallbackInfo& info) {
       info.Env(), brief_write(*network),
       [=](const Interrupt&) {
         const at::NoGradGuard no_grad;
-        optimiser_step(*network, optimiser, rate, taken);
+        make_moments(*network, optimiser);
+        optimiser_step(*network, optimiser, step_numbers(optimiser, {rate}, taken, network->device)[0]);
         return 0;
       },
       [](Napi::Env env, int) { return env.Undefined(); });

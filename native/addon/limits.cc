@@ -39,6 +39,7 @@ Napi::Object limits_object(Napi::Env env) {
   set("imageSide", limits::kImageSide);
   set("classes", limits::kClasses);
   set("engineBatch", limits::kEngineBatch);
+  set("moreDevices", limits::kMoreDevices);
   set("runs", limits::kRuns);
   return object;
 }

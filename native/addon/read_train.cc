@@ -1,6 +1,7 @@
 #include "addon/read_train.h"
 
 #include "addon/read_common.h"
+#include "device/device.h"
 
 namespace coppice {
 namespace {
@@ -35,6 +36,11 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
         Augmentation{augmentation["pad"].integer(0, limits::kPad), augmentation["flip"].flag()};
   plan.compute = read_precision(request["precision"], network);
   plan.key = {read_seed(request["seed"]), static_cast<uint32_t>(request["epoch"].integer(0, UINT32_MAX))};
+  if (const Reader devices = request["moreDevices"]; !devices.missing())
+    for (uint32_t index = 0; index < devices.length(); ++index)
+      plan.more_devices.push_back(usable_device(devices.at(index).text()));
+  if (plan.more_devices.size() > limits::kMoreDevices)
+    request["moreDevices"].refuse("at most " + std::to_string(limits::kMoreDevices) + " devices");
   const Reader learn = request["learn"];
   const std::string kind = learn["kind"].text();
   if (kind == "scores") {

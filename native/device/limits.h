@@ -25,6 +25,7 @@ inline constexpr double kDeviation = 1e3;       ///< of initial weights
 inline constexpr int64_t kImageSide = 1 << 14;  ///< channels, height and width of a data set's images
 inline constexpr int64_t kClasses = 256;        ///< of a data set
 inline constexpr int64_t kEngineBatch = 1 << 16;
-inline constexpr int64_t kRuns = 1 << 20;  ///< of an inference engine that is timed
+inline constexpr int64_t kMoreDevices = 255;  ///< that share batches with a network's own
+inline constexpr int64_t kRuns = 1 << 20;     ///< of an inference engine that is timed
 
 }  // namespace coppice::limits

@@ -1,5 +1,7 @@
 #include "graph/forward.h"
 
+#include "graph/shared_batch_norm.h"
+
 namespace coppice {
 namespace {
 
@@ -7,13 +9,20 @@ at::Tensor cast(const at::Tensor& tensor, at::ScalarType type) {
   return tensor.defined() ? tensor.to(type) : tensor;
 }
 
-at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Tensor& x, BatchNormMode mode) {
+at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Tensor& x, BatchNormMode mode,
+                      const Part& part) {
   const bool batch_statistics = mode != BatchNormMode::kEvaluation;
   const bool running = mode != BatchNormMode::kBatchStatistics;
   // Its variance would be 0/0, in the running statistics too, while the loss stays finite.
-  if (batch_statistics && x.numel() == x.size(1))
+  const int64_t images = part.whole() ? x.size(0) : part.total;
+  if (batch_statistics && images * x.size(2) * x.size(3) == 1)
     throw std::invalid_argument(
         "batch norm in training needs more than one value per channel; use larger batches");
+  if (batch_statistics && !part.whole())
+    return shared_batch_norm(
+        x, w.weight, w.bias,
+        {running ? w.mean : at::Tensor(), running ? w.variance : at::Tensor(), op.momentum}, op.epsilon,
+        part);
   return at::batch_norm(x, w.weight, w.bias, running ? w.mean : at::Tensor(),
                         running ? w.variance : at::Tensor(), batch_statistics, op.momentum, op.epsilon,
                         /*cudnn_enabled=*/true);
@@ -22,7 +31,7 @@ at::Tensor batch_norm(const BatchNorm2d& op, const NodeWeights& w, const at::Ten
 }  // namespace
 
 at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor& images,
-                   at::ScalarType compute, BatchNormMode mode) {
+                   at::ScalarType compute, BatchNormMode mode, const Part& part) {
   const std::vector<int> readers = graph.consumers();
   std::vector<int> unread = readers;
   std::vector<at::Tensor> values(graph.nodes.size());
@@ -46,7 +55,7 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
             [&](const Conv2d& op) {
               return at::conv2d(x, cast(w.weight, compute), cast(w.bias, compute), op.stride, op.padding);
             },
-            [&](const BatchNorm2d& op) { return batch_norm(op, w, x, mode); },
+            [&](const BatchNorm2d& op) { return batch_norm(op, w, x, mode, part); },
             [&](const Relu&) {
               const int source = node.inputs[0];
               const bool overwrite = source != kImage && readers[source] == 1 &&

@@ -4,8 +4,25 @@
 
 namespace coppice {
 
+namespace {
+
+/// What goes of each weight's tensor.
+std::vector<Removal> removals(const Graph& graph, double keep) {
+  std::vector<Removal> all;
+  for (const TensorInfo& info : graph.tensors) {
+    if (!info.prunable()) continue;
+    const int64_t count = info.size - std::llround(keep * static_cast<double>(info.size));
+    if (count > 0) all.push_back({info.offset, info.size, count});
+  }
+  return all;
+}
+
+}  // namespace
+
 ScoreLearner::ScoreLearner(Network& network, const LearnScores& start)
-    : network_(network), keep_(start.keep), frozen_(network.parameters.clone()) {
+    : network_(network),
+      frozen_(network.parameters.clone()),
+      removal_(removals(network.graph, start.keep), frozen_) {
   if (!network.moment1.defined()) network.moment1 = at::zeros_like(frozen_);
   if (start.scores.defined()) {
     scores_ = at::empty_like(frozen_).copy_(start.scores);
@@ -30,21 +47,12 @@ ScoreLearner::~ScoreLearner() {
   }
 }
 
-void ScoreLearner::apply() {
-  for (const TensorInfo& info : network_.graph.tensors) {
-    if (!info.prunable()) continue;
-    const int64_t removed = info.size - std::llround(keep_ * static_cast<double>(info.size));
-    if (removed <= 0) continue;
-    const at::Tensor magnitude = scores_.narrow(0, info.offset, info.size).abs();
-    const at::Tensor threshold = std::get<0>(at::kthvalue(magnitude, removed));
-    network_.parameters.narrow(0, info.offset, info.size).masked_fill_(magnitude.le(threshold), 0);
-  }
-}
+void ScoreLearner::apply() { removal_.apply(scores_, network_.parameters); }
 
-void ScoreLearner::step(double learning_rate, double momentum) {
+void ScoreLearner::step(const at::Tensor& learning_rate, double momentum) {
   // The mask depends on |s|, so that the straight-through gradient is ∂L/∂w · w · sign(s).
   network_.moment1.mul_(momentum).addcmul_(network_.gradients, frozen_ * scores_.sign());
-  scores_.sub_(network_.moment1, learning_rate);
+  scores_.sub_(network_.moment1 * learning_rate.to(scores_.scalar_type()));
   network_.parameters.copy_(frozen_);
 }
 

@@ -2,7 +2,8 @@
 // Neural Networks", 2020).
 #pragma once
 #include "graph/network.h"
-#include "train/loop.h"
+#include "train/kth_magnitude.h"
+#include "train/plan.h"
 
 namespace coppice {
 
@@ -17,15 +18,15 @@ class ScoreLearner {
 
   /// Puts the weights of the largest |scores| into the network, zero elsewhere.
   void apply();
-  /// Moves |scores| against weight · gradient, with momentum (Adam is not part of the method), and puts the
-  /// frozen weights back.
-  void step(double learning_rate, double momentum);
+  /// Moves |scores| against weight · gradient, with momentum (Adam is not part of the method), by a rate that
+  /// is on the device, and puts the frozen weights back.
+  void step(const at::Tensor& learning_rate, double momentum);
   at::Tensor scores() const { return scores_; }
 
  private:
   Network& network_;
-  double keep_;
   at::Tensor frozen_, scores_;
+  SmallestRemoved removal_;
 };
 
 }  // namespace coppice

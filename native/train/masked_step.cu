@@ -5,31 +5,41 @@
 namespace coppice {
 namespace {
 
-template <class T, class Rates>
+template <class T>
+__device__ SgdRates<T> rates_of(const SgdStep& step, const StepNumbers& now) {
+  return {step, now};
+}
+template <class T>
+__device__ AdamRates<T> rates_of(const AdamStep& step, const StepNumbers& now) {
+  return {step, now};
+}
+
+template <class T, class Step>
 struct StepBody {
   Arenas<T> a;
-  Rates rates;
-  __device__ void operator()(int64_t i) const { masked_step(a, i, rates); }
+  Step step;
+  const StepNumbers* now;
+  __device__ void operator()(int64_t i) const { masked_step(a, i, rates_of<T>(step, *now)); }
 };
 
-template <class T, class Rates>
-void launch(const Arenas<T>& a, const Rates& rates, void* stream) {
-  for_each(a.count, stream, StepBody<T, Rates>{a, rates});
+template <class T, class Step>
+void launch(const Arenas<T>& a, const Step& step, const StepNumbers* now, void* stream) {
+  for_each(a.count, stream, StepBody<T, Step>{a, step, now});
 }
 
 }  // namespace
 
-void masked_step_cuda(const Arenas<float>& a, const SgdStep& s, void* stream) {
-  launch(a, SgdRates<float>(s), stream);
+void masked_step_cuda(const Arenas<float>& a, const SgdStep& s, const StepNumbers* now, void* stream) {
+  launch(a, s, now, stream);
 }
-void masked_step_cuda(const Arenas<double>& a, const SgdStep& s, void* stream) {
-  launch(a, SgdRates<double>(s), stream);
+void masked_step_cuda(const Arenas<double>& a, const SgdStep& s, const StepNumbers* now, void* stream) {
+  launch(a, s, now, stream);
 }
-void masked_step_cuda(const Arenas<float>& a, const AdamStep& s, void* stream) {
-  launch(a, AdamRates<float>(s), stream);
+void masked_step_cuda(const Arenas<float>& a, const AdamStep& s, const StepNumbers* now, void* stream) {
+  launch(a, s, now, stream);
 }
-void masked_step_cuda(const Arenas<double>& a, const AdamStep& s, void* stream) {
-  launch(a, AdamRates<double>(s), stream);
+void masked_step_cuda(const Arenas<double>& a, const AdamStep& s, const StepNumbers* now, void* stream) {
+  launch(a, s, now, stream);
 }
 
 }  // namespace coppice

@@ -18,37 +18,42 @@ struct Arenas {
   int64_t count;
 };
 
+/// What changes from step to step, in the memory of the device, so that a recorded step can be replayed.
+struct StepNumbers {
+  double learning_rate;
+  double correction1, correction2;  ///< Adam's 1 − β₁ᵗ and √(1 − β₂ᵗ)
+};
+
 struct SgdStep {
-  double learning_rate, momentum, weight_decay;
+  double momentum, weight_decay;
   bool nesterov;
 };
 
 struct AdamStep {
-  double learning_rate, beta1, beta2, epsilon, weight_decay;
-  double correction1, correction2;  ///< 1 − β₁ᵗ and √(1 − β₂ᵗ)
+  double beta1, beta2, epsilon, weight_decay;
 };
 
 /// The numbers of a step in the type of the parameters; differences are formed in double before they are
 /// rounded.
 template <class T>
 struct SgdRates {
-  explicit SgdRates(const SgdStep& s)
-      : rate(T(s.learning_rate)), momentum(T(s.momentum)), decay(T(s.weight_decay)), nesterov(s.nesterov) {}
+  COPPICE_INLINE SgdRates(const SgdStep& s, const StepNumbers& now)
+      : rate(T(now.learning_rate)), momentum(T(s.momentum)), decay(T(s.weight_decay)), nesterov(s.nesterov) {}
   T rate, momentum, decay;
   bool nesterov;
 };
 
 template <class T>
 struct AdamRates {
-  explicit AdamRates(const AdamStep& s)
-      : rate(T(s.learning_rate / s.correction1)),
+  COPPICE_INLINE AdamRates(const AdamStep& s, const StepNumbers& now)
+      : rate(T(now.learning_rate / now.correction1)),
         beta1(T(s.beta1)),
         gain1(T(1 - s.beta1)),
         beta2(T(s.beta2)),
         gain2(T(1 - s.beta2)),
         epsilon(T(s.epsilon)),
         decay(T(s.weight_decay)),
-        root(T(s.correction2)) {}
+        root(T(now.correction2)) {}
   T rate, beta1, gain1, beta2, gain2, epsilon, decay, root;
 };
 
@@ -78,10 +83,10 @@ COPPICE_INLINE void masked_step(const Arenas<T>& a, int64_t i, const AdamRates<T
 }
 
 #ifdef COPPICE_WITH_CUDA
-void masked_step_cuda(const Arenas<float>& a, const SgdStep& step, void* stream);
-void masked_step_cuda(const Arenas<double>& a, const SgdStep& step, void* stream);
-void masked_step_cuda(const Arenas<float>& a, const AdamStep& step, void* stream);
-void masked_step_cuda(const Arenas<double>& a, const AdamStep& step, void* stream);
+void masked_step_cuda(const Arenas<float>& a, const SgdStep& step, const StepNumbers* now, void* stream);
+void masked_step_cuda(const Arenas<double>& a, const SgdStep& step, const StepNumbers* now, void* stream);
+void masked_step_cuda(const Arenas<float>& a, const AdamStep& step, const StepNumbers* now, void* stream);
+void masked_step_cuda(const Arenas<double>& a, const AdamStep& step, const StepNumbers* now, void* stream);
 #endif
 
 }  // namespace coppice

@@ -11,8 +11,13 @@
 namespace coppice {
 
 /// A kind is a file of its own and a member here: its `name`, `read`, which makes it from a request with
-/// every number within limits, and `loss`, which computes it for a pass.
+/// every number within limits, `loss`, which computes it for a pass, and whether passes are `recordable`
+/// (device/recorded.h): the host neither waits nor chooses within them.
 using Objective = std::variant<Natural, Adversarial, Trades, Verified>;
+
+inline bool recordable(const Objective& objective) {
+  return std::visit([](const auto& kind) { return kind.recordable; }, objective);
+}
 
 /// The training loss of a batch. Attacks run in evaluation mode with batch norm folded; exactly one forward
 /// pass, that of the prediction loss, updates the batch-norm statistics.

@@ -38,49 +38,65 @@ void step_cpu(const Arenas<T>& a, const Rates& rates) {
 }
 
 template <class T>
-SgdRates<T> rates_of(const SgdStep& step) {
-  return SgdRates<T>(step);
+SgdRates<T> rates_of(const SgdStep& step, const StepNumbers& now) {
+  return {step, now};
 }
 template <class T>
-AdamRates<T> rates_of(const AdamStep& step) {
-  return AdamRates<T>(step);
+AdamRates<T> rates_of(const AdamStep& step, const StepNumbers& now) {
+  return {step, now};
 }
 
 template <class T, class Step>
-void step_on(Network& network, const Step& step) {
+void step_on(Network& network, const Step& step, const at::Tensor& numbers) {
   const Arenas<T> arenas{
       network.parameters.data_ptr<T>(), network.gradients.data_ptr<T>(),
       network.moment1.data_ptr<T>(),    network.moment2.defined() ? network.moment2.data_ptr<T>() : nullptr,
       network.mask.data_ptr<uint8_t>(), network.parameters.numel()};
+  const auto* now = static_cast<const StepNumbers*>(numbers.const_data_ptr());
   on_device(
-      network.device, [&] { step_cpu(arenas, rates_of<T>(step)); },
-      [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, stream)); });
+      network.device, [&] { step_cpu(arenas, rates_of<T>(step, *now)); },
+      [&](void* stream) { COPPICE_CUDA_ONLY(masked_step_cuda(arenas, step, now, stream)); });
 }
 
-template <class Step>
-void step_with(Network& network, const Step& step) {
-  if (network.type == at::kDouble)
-    step_on<double>(network, step);
-  else
-    step_on<float>(network, step);
-}
+SgdStep step_of(const Sgd& sgd) { return {sgd.momentum, sgd.weight_decay, sgd.nesterov}; }
+AdamStep step_of(const Adam& adam) { return {adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay}; }
 
-void take_step(Network& network, const Sgd& sgd, double rate, int64_t) {
-  step_with(network, SgdStep{rate, sgd.momentum, sgd.weight_decay, sgd.nesterov});
-}
-
-void take_step(Network& network, const Adam& adam, double rate, int64_t steps_taken) {
-  if (!network.moment2.defined()) network.moment2 = at::zeros_like(network.parameters);
+StepNumbers numbers_of(const Sgd&, double rate, int64_t) { return {rate, 1, 1}; }
+StepNumbers numbers_of(const Adam& adam, double rate, int64_t steps_taken) {
   const auto t = static_cast<double>(steps_taken + 1);
-  step_with(network, AdamStep{rate, adam.beta1, adam.beta2, adam.epsilon, adam.weight_decay,
-                              1 - std::pow(adam.beta1, t), std::sqrt(1 - std::pow(adam.beta2, t))});
+  return {rate, 1 - std::pow(adam.beta1, t), std::sqrt(1 - std::pow(adam.beta2, t))};
 }
 
 }  // namespace
 
-void optimiser_step(Network& network, const Optimiser& optimiser, double learning_rate, int64_t steps_taken) {
+at::Tensor step_numbers(const Optimiser& optimiser, const std::vector<double>& learning_rates,
+                        int64_t steps_taken, at::Device device) {
+  static_assert(sizeof(StepNumbers) == 3 * sizeof(double));
+  const auto steps = static_cast<int64_t>(learning_rates.size());
+  at::Tensor numbers = at::empty({steps, 3}, at::kDouble);
+  auto* rows = static_cast<StepNumbers*>(numbers.mutable_data_ptr());
+  for (int64_t step = 0; step < steps; ++step)
+    rows[step] = std::visit(
+        [&](const auto& kind) { return numbers_of(kind, learning_rates[step], steps_taken + step); },
+        optimiser);
+  return numbers.to(device);
+}
+
+void make_moments(Network& network, const Optimiser& optimiser) {
   if (!network.moment1.defined()) network.moment1 = at::zeros_like(network.parameters);
-  std::visit([&](const auto& kind) { take_step(network, kind, learning_rate, steps_taken); }, optimiser);
+  if (std::holds_alternative<Adam>(optimiser) && !network.moment2.defined())
+    network.moment2 = at::zeros_like(network.parameters);
+}
+
+void optimiser_step(Network& network, const Optimiser& optimiser, const at::Tensor& numbers) {
+  std::visit(
+      [&](const auto& kind) {
+        if (network.type == at::kDouble)
+          step_on<double>(network, step_of(kind), numbers);
+        else
+          step_on<float>(network, step_of(kind), numbers);
+      },
+      optimiser);
 }
 
 double momentum_of(const Optimiser& optimiser) {

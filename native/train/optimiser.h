@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "device/limits.h"
 #include "graph/network.h"
@@ -34,8 +35,16 @@ struct Adam {
 };
 using Optimiser = std::variant<Sgd, Adam>;
 
-/// One step with the gradients as they are. `steps_taken`: steps since the moments were zero.
-void optimiser_step(Network& network, const Optimiser& optimiser, double learning_rate, int64_t steps_taken);
+/// What steps need besides the optimiser, [steps, 3] on the device (train/masked_step.h, StepNumbers), one
+/// row for each learning rate. `steps_taken`: steps before these since the moments were zero.
+at::Tensor step_numbers(const Optimiser& optimiser, const std::vector<double>& learning_rates,
+                        int64_t steps_taken, at::Device device);
+
+/// Makes the moments that the optimiser needs and the network has not had yet.
+void make_moments(Network& network, const Optimiser& optimiser);
+
+/// One step with the gradients as they are, by a row of step_numbers. The moments are there.
+void optimiser_step(Network& network, const Optimiser& optimiser, const at::Tensor& numbers);
 
 /// The momentum of the optimiser's mean gradient; where it has none of its own, 0.9.
 double momentum_of(const Optimiser& optimiser);

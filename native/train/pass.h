@@ -23,10 +23,11 @@ struct PassSettings {
   double clean_weight = 1, robust_weight = 0;  ///< of the two losses of objectives on bounds; no bounds at 0
   int64_t draw = 0;                            ///< what tells this step's random draws from other steps'
   bool learns = true;  ///< whether the pass of the prediction loss updates the batch-norm statistics
+  Part part = {};      ///< of the whole batch, where several devices share it
 };
 
-/// Every objective has to choose which of its passes is that of the prediction loss: exactly one, the others
-/// leave the statistics alone.
+/// Losses are means over the whole batch: of a part, what it adds to them. Every objective has to choose
+/// which of its passes is that of the prediction loss: exactly one, the others leave the statistics alone.
 struct Pass {
   const Network& network;
   const Weights& trainable;  ///< the network's trainable weights
@@ -44,7 +45,14 @@ struct Pass {
   /// Adversarial images of the batch, from one attempt at the ramp's ε. Without a loss, the attack's own.
   at::Tensor adversarial(const Attack& attack, const Folded& attacked, ImageLoss loss = {}) const;
 
-  /// Places in the batch, drawn with replacement.
+  /// Images of the whole batch, of which `batch` may be a part.
+  int64_t images() const { return settings.part.whole() ? batch.labels.size(0) : settings.part.total; }
+  /// The mean cross-entropy.
+  at::Tensor cross_entropy(const at::Tensor& logits) const;
+  /// What a mean over `here` images or draws adds to that over `all`, of this part and the others.
+  at::Tensor share(const at::Tensor& mean, int64_t here, int64_t all) const;
+
+  /// Those of `count` places in the whole batch, drawn with replacement, that are here: as places in `batch`.
   at::Tensor draw(int64_t count) const;
 };
 

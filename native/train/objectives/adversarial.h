@@ -6,6 +6,7 @@ namespace coppice {
 
 struct Adversarial {
   static constexpr const char* name = "adversarial";
+  static constexpr bool recordable = true;
   Attack attack;
 
   template <class Reader>
@@ -17,7 +18,7 @@ struct Adversarial {
     const at::Tensor adversarial = pass.adversarial(attack, pass.attacked());
     const at::AutoGradMode enabled(true);
     const at::Tensor out = pass.predict(adversarial);
-    return {at::cross_entropy_loss(out, pass.batch.labels), out};
+    return {pass.cross_entropy(out), out};
   }
 };
 

@@ -6,6 +6,7 @@ namespace coppice {
 
 struct Natural {
   static constexpr const char* name = "natural";
+  static constexpr bool recordable = true;
 
   template <class Reader>
   static Natural read(const Reader&) {
@@ -15,7 +16,7 @@ struct Natural {
   BatchLoss loss(const Pass& pass) const {
     const at::AutoGradMode enabled(true);
     const at::Tensor out = pass.predict(pass.batch.images);
-    return {at::cross_entropy_loss(out, pass.batch.labels), out};
+    return {pass.cross_entropy(out), out};
   }
 };
 

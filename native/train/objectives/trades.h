@@ -8,6 +8,7 @@ namespace coppice {
 
 struct Trades {
   static constexpr const char* name = "trades";
+  static constexpr bool recordable = true;
   Attack attack;
   double beta;
 
@@ -25,9 +26,10 @@ struct Trades {
     const at::AutoGradMode enabled(true);
     const at::Tensor clean = pass.predict(pass.batch.images);
     const at::Tensor moved = pass.logits(adversarial);
-    const auto n = static_cast<double>(pass.batch.labels.size(0));
-    const at::Tensor robust = divergence(at::softmax(clean, 1), moved, at::Reduction::Sum) / n;
-    return {at::cross_entropy_loss(clean, pass.batch.labels) + beta * robust, clean};
+    const int64_t n = pass.batch.labels.size(0);
+    const at::Tensor robust =
+        divergence(at::softmax(clean, 1), moved, at::Reduction::Sum) / static_cast<double>(n);
+    return {pass.cross_entropy(clean) + beta * pass.share(robust, n, pass.images()), clean};
   }
 
  private:

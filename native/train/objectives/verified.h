@@ -11,6 +11,7 @@ namespace coppice {
 
 struct Verified {
   static constexpr const char* name = "verified";
+  static constexpr bool recordable = false;
   BoundMethod bound;
   double epsilon;  ///< of the box, clipped to [0,1]
   int64_t images;  ///< drawn from the batch with replacement; 0: all of them
@@ -31,11 +32,12 @@ struct Verified {
     const Network& network = pass.network;
     const PassSettings& settings = pass.settings;
     const at::Tensor out = pass.predict(pass.batch.images);
-    const at::Tensor clean = at::cross_entropy_loss(out, pass.batch.labels) * settings.clean_weight;
+    const at::Tensor clean = pass.cross_entropy(out) * settings.clean_weight;
     if (settings.robust_weight == 0) return {clean, out};
     at::Tensor chosen = pass.batch.images, labels = pass.batch.labels;
     if (images > 0) {
       const at::Tensor drawn = pass.draw(images);
+      if (drawn.numel() == 0) return {clean, out};
       chosen = chosen.index_select(0, drawn);
       labels = labels.index_select(0, drawn);
     }
@@ -48,7 +50,8 @@ struct Verified {
     // The worst logits, less that of the label, which comes first.
     const at::Tensor others = -found.lower.to(network.type);
     const at::Tensor worst = at::cat({at::zeros_like(others.narrow(1, 0, 1)), others}, 1);
-    const at::Tensor robust = at::cross_entropy_loss(worst, at::zeros_like(labels));
+    const at::Tensor robust = pass.share(at::cross_entropy_loss(worst, at::zeros_like(labels)),
+                                         labels.size(0), images > 0 ? images : pass.images());
     return {clean + settings.robust_weight * robust, out};
   }
 };
