@@ -34,7 +34,7 @@ struct SharedBatchNorm : torch::autograd::Function<SharedBatchNorm> {
     const at::Tensor mean = sums.narrow(0, 0, channels) / n;
     const at::Tensor variance = (sums.narrow(0, channels, channels) / n - mean.square()).clamp_min(0);
     const at::Tensor inverse = (variance + epsilon).rsqrt();
-    if (running_mean.defined()) {
+    if (running_mean.numel() > 0) {
       running_mean.mul_(1 - momentum).add_(mean.to(running_mean.scalar_type()), momentum);
       const at::Tensor unbiased = variance * (n / (n - 1));
       running_variance.mul_(1 - momentum).add_(unbiased.to(running_variance.scalar_type()), momentum);
@@ -77,8 +77,12 @@ struct SharedBatchNorm : torch::autograd::Function<SharedBatchNorm> {
 
 at::Tensor shared_batch_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
                              const RunningStatistics& running, double epsilon, const Part& part) {
-  return SharedBatchNorm::apply(x, scale, shift, running.mean, running.variance, running.momentum, epsilon,
-                                reinterpret_cast<int64_t>(&part));
+  // Autograd takes no tensors that are not there.
+  const auto given = [&](const at::Tensor& statistics) {
+    return statistics.defined() ? statistics : at::empty({0}, scale.options());
+  };
+  return SharedBatchNorm::apply(x, scale, shift, given(running.mean), given(running.variance),
+                                running.momentum, epsilon, reinterpret_cast<int64_t>(&part));
 }
 
 }  // namespace coppice

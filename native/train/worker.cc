@@ -64,7 +64,7 @@ void Worker::compute(const at::Tensor& indices, const PassSettings& settings) {
   outcome_.select(0, 0).copy_(pass.loss.detach());
   outcome_.select(0, 1).copy_(pass.logits.detach().argmax(1).eq(batch.labels).sum());
   if (group_) {
-    group_->sum(rank_, network_.gradients);
+    settings.part.sum(network_.gradients);
     settings.part.sum(outcome_);
   }
   if (learner_)
