@@ -28,6 +28,7 @@ interface Flags {
   seed?: number
   finetune?: string
   checkpointSeconds?: number
+  pretrained?: string
   json?: boolean
 }
 
@@ -53,6 +54,7 @@ export const runCommand = (): Command =>
       'time between checkpoints (default: 60)',
       integerFlag(0, LIMITS.seconds),
     )
+    .option('--pretrained <run>', 'take the dense network of a finished run with the same pre-training')
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)
@@ -60,7 +62,10 @@ export const runCommand = (): Command =>
       const recipe = parseRecipe(assignments(flags).reduce(setValue, { name, ...written }))
       const path = flags.output ?? freeFolder(name)
       await requireFree(path)
-      const result = await watched(path, flags.checkpointSeconds, (hooks) => runRecipe(recipe, path, hooks))
+      const { checkpointSeconds, pretrained } = flags
+      const result = await watched(path, checkpointSeconds, (hooks) =>
+        runRecipe(recipe, path, { ...hooks, pretrained }),
+      )
       printResult(flags.json, result, () => resultTable(result))
     })
 
