@@ -70,27 +70,33 @@ export const runCommand = (): Command =>
     })
 
 /** Runs or resumes with a progress display, stopping in order on Ctrl-C. */
-export const watched = async (
+export const watched = (
   path: string,
   checkpointSeconds: number | undefined,
   work: (hooks: RunHooks) => Promise<RunResult>,
 ): Promise<RunResult> => {
+  const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
+  return displayed(path, (hooks) =>
+    interruptible(advice, (signal) => work({ ...hooks, signal, checkpointSeconds })),
+  )
+}
+
+/** Shows the progress and the events of a run in this directory. */
+export const displayed = async (
+  path: string,
+  work: (hooks: Required<Pick<RunHooks, 'onProgress' | 'onEvent'>>) => Promise<RunResult>,
+): Promise<RunResult> => {
   const display = progressDisplay()
   try {
-    const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
-    return await interruptible(advice, (signal) =>
-      work({
-        signal,
-        checkpointSeconds,
-        onProgress: (progress) => display.update(progress),
-        onEvent: (event) => {
-          if (event.event === 'start') display.log(`run directory: ${path}`)
-          if (event.event === 'resume') display.log(`going on with ${path}`)
-          const line = describeEvent(event)
-          if (line !== undefined) display.log(line)
-        },
-      }),
-    )
+    return await work({
+      onProgress: (progress) => display.update(progress),
+      onEvent: (event) => {
+        if (event.event === 'start') display.log(`run directory: ${path}`)
+        if (event.event === 'resume') display.log(`going on with ${path}`)
+        const line = describeEvent(event)
+        if (line !== undefined) display.log(line)
+      },
+    })
   } finally {
     display.stop()
   }

@@ -29,7 +29,8 @@ export async function requirePretraining(path: string, prepared: Prepared): Prom
     new CoppiceError('ERR_FILE', `cannot take the dense network of ${path}: ${why}`)
   const environment = await readRunEnvironment(path)
   if (!existsSync(resultPath(path))) throw refuse(`it is not finished; go on with coppice resume ${path}`)
-  if (environment.pretraining === undefined) throw refuse('a version of Coppice that cannot share it began it')
+  if (environment.pretraining === undefined)
+    throw refuse('a version of Coppice that cannot share it began it')
   if (environment.pretraining !== prepared.pretraining) throw refuse('its pre-training is another one')
   return environment
 }
@@ -65,9 +66,7 @@ const measuresAlike = async (path: string, before: RunEnvironment, { recipe, fin
   const { evaluate } = await readRunRecipe(path)
   const { test, validation } = fingerprints
   return (
-    sameData(evaluate, recipe.evaluate) &&
-    before.data.test === test &&
-    before.data.validation === validation
+    sameData(evaluate, recipe.evaluate) && before.data.test === test && before.data.validation === validation
   )
 }
 

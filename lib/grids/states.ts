@@ -15,6 +15,8 @@ export interface TaskStatus {
   readonly fraction: number
   /** Why it failed, or what it waits for, in one line. */
   readonly reason?: string
+  /** As Slurm names it, while it is in its queue. */
+  readonly job?: string
   /** Its log, where it has one. */
   readonly log?: string
 }

@@ -216,7 +216,15 @@ export const identityOf = (
   const { verify, ...evaluation } = evaluate
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
-  const essence = { seed, pretrain: trainingOf(pretrain), prune, finetune, evaluate: measured, spec, contents }
+  const essence = {
+    seed,
+    pretrain: trainingOf(pretrain),
+    prune,
+    finetune,
+    evaluate: measured,
+    spec,
+    contents,
+  }
   return hashOf(essence).slice(0, 16)
 }
 
