@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { Device } from '../../bindings/native.js'
 import { carryOut, carryOutJob, readGrid, runFolder, taskNamed, taskOfJob } from '../grids/index.js'
 import { resultTable } from '../report/tables.js'
-import { Interrupted, note } from './output.js'
+import { Interrupted, note, reportError } from './output.js'
 import { displayed } from './run.js'
 
 export interface TaskFlags {
@@ -18,7 +18,18 @@ export interface TaskFlags {
  * Carries out a task: of a pool the one that is named, of a scheduler's job array the one that its index is. It stops at a
  * checkpoint when it is told to (SIGTERM, SIGINT), when the pool is gone, and when its time is up (SIGUSR2).
  */
-export async function workOn(folder: string, { task, part, ...options }: TaskFlags): Promise<void> {
+export async function workOn(folder: string, flags: TaskFlags): Promise<void> {
+  try {
+    await work(folder, flags)
+  } catch (error) {
+    process.exitCode = reportError(error)
+    // The last line of the log is what people are shown.
+    const [first, ...others] = (error instanceof Error ? error.message : String(error)).split('\n')
+    if (others.length > 0) note(`coppice: ${first}`)
+  }
+}
+
+const work = async (folder: string, { task, part, ...options }: TaskFlags): Promise<void> => {
   const stopped = new AbortController()
   const timeUp = new AbortController()
   const stop = (why: string) => () => stopped.abort(new Interrupted(why))
