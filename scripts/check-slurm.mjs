@@ -1,6 +1,7 @@
 // Grids on a real Slurm: two nodes on 127.0.0.1 under a temporary folder, beside whatever Slurm there is, removed again
-// afterwards. Without slurmctld, slurmd and munged (Debian: apt-get install slurm-wlm munge) it says so and skips.
-//   npm run check:slurm [-- --keep]
+// afterwards. Needs slurmctld, slurmd and munged; without them it says so and skips.
+//   npm run check:slurm [-- --install] [-- --keep]
+// --install: where they are missing, tries apt-get install slurm-wlm munge first; --keep: leaves the folder.
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -12,6 +13,7 @@ import { isDeepStrictEqual, promisify } from 'node:util'
 const root = resolve(import.meta.dirname, '..')
 const coppice = join(root, 'dist', 'lib', 'cli', 'main.js')
 const keep = process.argv.includes('--keep')
+const install = process.argv.includes('--install')
 /** Tasks of the last check: more than an array of this cluster may have. */
 const MANY = 200
 const MAX_ARRAY = 128
@@ -237,25 +239,26 @@ async function nodeKilled(nodes) {
 }
 
 async function timeLimit() {
-  const file = grid('limit', { recipe: recipe(LONG), matrix: { seed: [1] } })
+  const file = grid('limit', {
+    recipe: { ...recipe(LONG), seed: 1 },
+    matrix: { 'prune.sparsity': [0.5, 0.75] },
+  })
   await succeed('grid', file, '-o', at('limit'), '--launch', 'slurm', '--no-follow', '--time', '10')
-  await until('it trains', async () => existsSync(join(at('limit'), 'runs', 'seed=1', 'recipe.json')))
+  await until('it trains', async () => existsSync(join(at('limit'), 'runs', 'pretrain', 'recipe.json')))
   await delay(2000)
-  const { job } = await stateOf('limit', 'seed=1')
+  const { job } = await stateOf('limit', 'pretrain')
+  // What Slurm itself sends two minutes before the end of those ten.
   await slurm('scancel', '--signal=USR2', '--batch', job)
-  await until('it waits again', async () => (await stateOf('limit', 'seed=1'))?.state === 'waiting')
-  claim(
-    existsSync(join(at('limit'), 'runs', 'seed=1', 'checkpoints', 'latest.safetensors')),
-    'when its time is up, a task stops at a checkpoint and queues again',
-  )
+  await until('it waits again', async () => (await stateOf('limit', 'pretrain'))?.state === 'waiting')
+  const checkpoint = join(at('limit'), 'runs', 'pretrain', 'checkpoints', 'latest.safetensors')
+  claim(existsSync(checkpoint), 'when its time is up, a task stops at a checkpoint and queues again')
   await hurry(job)
-  await until('the grid is done', async () => (await status('limit')).counts.done === 1, 120)
+  await until('the grid is done', async () => (await status('limit')).counts.done === 3, 120)
+  const [one, other] = [join(at('limit'), 'runs', 'sparsity=0.5'), join(at('killed-local'), 'runs', 'seed=1')]
   claim(
-    isDeepStrictEqual(
-      found(join(at('limit'), 'runs', 'seed=1')),
-      found(join(at('killed-local'), 'runs', 'seed=1')),
-    ),
-    'and ends in the same result',
+    isDeepStrictEqual(found(one), { ...found(other), name: 'sparsity=0.5' }) &&
+      isDeepStrictEqual(bytes(one), bytes(other)),
+    'what waited for it waits on, and ends in the same bits',
   )
 }
 
@@ -309,14 +312,28 @@ async function many() {
   claim(counts.done === MANY, `${MANY} short tasks are done, ${each.toFixed(2)} s each`)
 }
 
+const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'squeue', 'scancel', 'scontrol']
+const missing = () => PROGRAMS.filter((program) => !isThere(program))
+
+/** Debian's packages; whether that worked shows in what is there afterwards. */
+const tryToInstall = async () => {
+  say('installing slurm-wlm and munge')
+  const options = { timeout: 300_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  const apt = (...args) =>
+    promisify(execFile)('apt-get', ['-q', '-y', ...args], options).catch((error) =>
+      say(`apt-get ${args[0]} failed: ${error.message.split('\n')[0]}`),
+    )
+  await apt('update')
+  await apt('install', '--no-install-recommends', 'slurm-wlm', 'munge')
+}
+
 const main = async () => {
-  const missing = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'squeue', 'scancel', 'scontrol'].filter(
-    (program) => !isThere(program),
-  )
-  if (missing.length > 0) {
-    console.log(`skipped: ${missing.join(', ')} not found (Debian: apt-get install slurm-wlm munge)`)
+  if (missing().length > 0 && install) await tryToInstall()
+  if (missing().length > 0) {
+    console.log(`skipped: ${missing().join(', ')} not found (Debian: apt-get install slurm-wlm munge)`)
     return
   }
+  if (!existsSync(coppice)) throw new Error(`${coppice} is missing: run npm run build:ts`)
   const nodes = await cluster()
   say(`${(await slurm('sbatch', '--version')).trim()}, two nodes`)
   await sharedPretraining()

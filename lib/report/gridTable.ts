@@ -113,9 +113,12 @@ const columnsOf = (results: readonly TaskResult[]): Column[] => {
   ]
 }
 
+/** Heads of columns that are measured: an axis of the same name is told by more of its path. */
+const MEASURED = ['network', 'sparsity', 'n']
+
 /** A path of the recipe: its value in the task, where the task has one of its own. */
 const axis = (path: string, paths: readonly string[]): Column => ({
-  head: columnOf(path, paths),
+  head: columnOf(path, [...paths, ...MEASURED]),
   text: ({ point }) => {
     const value = point[path]
     return value === undefined ? '' : typeof value === 'object' ? canonicalJson(value) : String(value)
