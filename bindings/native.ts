@@ -508,6 +508,15 @@ export interface NativeAddon {
     options: { optimiser: NativeOptimiser; learningRate: number; stepsTaken: number },
   ): NativeJob<void>
   /**
+   * In evaluation mode: the cross-entropy of each image, and its gradient with respect to the pixels,
+   * [n, channels, height, width] flat. `autograd` computes them by autograd instead of as attacks do, for checks.
+   */
+  imageGradients(
+    network: NativeNetwork,
+    batch: NativeBatch,
+    options: { folded: boolean; precision: Precision; autograd: boolean },
+  ): NativeJob<{ losses: Floats; gradients: Floats }>
+  /**
    * Adversarial examples for a batch. `start`, of the images' length, replaces the random start. `folded` folds batch
    * norm into the convolutions while the attack runs (faster, same function up to rounding).
    */

@@ -95,6 +95,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   export_function("forward", start_forward);
   export_function("backward", start_backward);
   export_function("step", start_step);
+  export_function("imageGradients", start_image_gradients);
   export_function("attack", start_attack);
   export_function("verify", start_verify);
   export_function("bounds", start_bounds);

@@ -162,6 +162,32 @@ Napi::Value start_step(const Napi::CallbackInfo& info) {
       [](Napi::Env env, int) { return env.Undefined(); });
 }
 
+Napi::Value start_image_gradients(const Napi::CallbackInfo& info) {
+  const auto network = from_handle<Network>({info[0], "network"});
+  const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
+  const Reader options(info[2], "options");
+  const at::ScalarType compute = read_precision(options["precision"], *network);
+  const bool folded = options["folded"].flag(), autograd = options["autograd"].flag();
+  return start_job(
+      info.Env(), brief_read(*network),
+      [=](const Interrupt& interrupt) {
+        const at::NoGradGuard no_grad;
+        const Batch here = placed(*batch, network->device);
+        const Folded attacked = fold(*network, compute, folded);
+        Target target{attacked, here, {}, interrupt};
+        target.loss = [&](const at::Tensor& logits) { return cross_entropies(logits, here.labels); };
+        const Target::Slope found =
+            autograd ? target.slope_by_autograd(here.images) : target.slope(here.images);
+        return std::pair(flat_copy(found.losses, network->type), flat_copy(found.gradient, network->type));
+      },
+      [](Napi::Env env, const std::pair<at::Tensor, at::Tensor>& found) {
+        auto object = Napi::Object::New(env);
+        object.Set("losses", to_typed_array(env, found.first));
+        object.Set("gradients", to_typed_array(env, found.second));
+        return object;
+      });
+}
+
 Napi::Value start_attack(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));

@@ -10,6 +10,7 @@ Napi::Value start_gradients(const Napi::CallbackInfo& info);
 Napi::Value start_forward(const Napi::CallbackInfo& info);
 Napi::Value start_backward(const Napi::CallbackInfo& info);
 Napi::Value start_step(const Napi::CallbackInfo& info);
+Napi::Value start_image_gradients(const Napi::CallbackInfo& info);
 Napi::Value start_attack(const Napi::CallbackInfo& info);
 
 }  // namespace coppice

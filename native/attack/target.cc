@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graph/forward.h"
+#include "graph/tape.h"
 
 namespace coppice {
 
@@ -12,9 +13,21 @@ at::Tensor cross_entropies(const at::Tensor& logits, const at::Tensor& labels) {
 }
 
 Target::Slope Target::slope(const at::Tensor& images) const {
+  const at::NoGradGuard no_grad;
+  Tape tape(network);
+  const at::Tensor logits = tape.forward(images).requires_grad_();
+  const auto [losses, seed] = [&] {
+    const at::AutoGradMode enabled(true);
+    const at::Tensor values = loss(logits);
+    return std::pair(values.detach(), torch::autograd::grad({values.sum()}, {logits})[0]);
+  }();
+  return {losses, tape.backward(seed)};
+}
+
+Target::Slope Target::slope_by_autograd(const at::Tensor& images) const {
   const at::AutoGradMode enabled(true);
   const at::Tensor input = images.detach().requires_grad_();
-  const at::Tensor losses = loss(forward(network, input));
+  const at::Tensor losses = loss(coppice::forward(network, input));
   const at::Tensor gradient = torch::autograd::grad({losses.sum()}, {input})[0];
   return {losses.detach(), gradient.to(images.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast)};
 }

@@ -28,6 +28,8 @@ struct Target {
     at::Tensor losses, gradient;
   };
   Slope slope(const at::Tensor& images) const;
+  /// The same by autograd, for checks.
+  Slope slope_by_autograd(const at::Tensor& images) const;
 };
 
 }  // namespace coppice

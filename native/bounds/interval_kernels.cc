@@ -6,7 +6,7 @@
 #include <atomic>
 #include <limits>
 
-#include "bounds/vectorised.h"
+#include "device/vectorised.h"
 
 namespace coppice {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "bounds/vectorised.h"
+#include "device/vectorised.h"
 
 namespace coppice {
 namespace {

@@ -10,6 +10,8 @@
 #else
 #define COPPICE_INLINE inline
 #endif
+/// Into functions that are compiled for several instruction sets, too.
+#define COPPICE_FORCED_INLINE COPPICE_INLINE __attribute__((always_inline))
 
 namespace coppice {
 

@@ -26,21 +26,23 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
   const std::vector<int> readers = graph.consumers();
   std::vector<int> unread = readers;
   std::vector<at::Tensor> values(graph.nodes.size());
-  const at::Tensor pixels = images.to(compute);
+  at::Tensor rounded;  // pixels, where a node reads them that does not normalize
 
   for (size_t index = 0; index < graph.nodes.size(); ++index) {
     const Node& node = graph.nodes[index];
     const NodeWeights& w = weights[index];
     const auto input = [&](size_t which) -> const at::Tensor& {
-      return node.inputs[which] == kImage ? pixels : values[node.inputs[which]];
+      if (node.inputs[which] != kImage) return values[node.inputs[which]];
+      // Rounded to bf16 first, pixels near 1 would lie half a step of an attack apart.
+      if (std::holds_alternative<Normalize>(node.operation)) return images;
+      if (!rounded.defined()) rounded = images.to(compute);
+      return rounded;
     };
     const at::Tensor& x = input(0);
 
     values[index] = std::visit(
         Rule{
-            [&](const Normalize&) {
-              return at::div(at::sub(x, cast(w.bias, compute)), cast(w.weight, compute));
-            },
+            [&](const Normalize&) { return at::div(at::sub(x, w.bias), w.weight).to(compute); },
             [&](const Conv2d& op) {
               return at::conv2d(x, cast(w.weight, compute), cast(w.bias, compute), op.stride, op.padding);
             },

@@ -238,8 +238,11 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
   }
 
   for (size_t index = 0; index < folded.weights.size(); ++index) {
-    // Batch norms that stay keep fp32 statistics and affine: libtorch mixes them with bf16 activations.
-    if (std::holds_alternative<BatchNorm2d>(folded.graph.nodes[index].operation)) continue;
+    // Batch norms that stay keep fp32 statistics and affine: libtorch mixes them with bf16 activations. Pixels
+    // are normalized before they are rounded.
+    const Operation& operation = folded.graph.nodes[index].operation;
+    if (std::holds_alternative<BatchNorm2d>(operation) || std::holds_alternative<Normalize>(operation))
+      continue;
     NodeWeights& w = folded.weights[index];
     if (w.weight.defined()) {
       w.weight = w.weight.to(compute);
