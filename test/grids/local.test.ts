@@ -141,7 +141,7 @@ describe('a grid on this machine', () => {
       matrix: { 'prune.sparsity': [0.5, 0.75], 'network.scale': [0.05, 0.04] },
       include: [{ 'network.scale': 0.03, 'evaluate.images': 10 }],
     })
-    // What it trains would not fit beside it: a file stands where the run directory of a task should be.
+    // A file will stand where the run directory of a task should be.
     const planned = JSON.parse(
       (await coppice('grid', file, '-o', folder, '--dry-run', '--json')).stdout,
     ) as Plan
