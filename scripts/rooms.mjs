@@ -22,6 +22,7 @@ export const ROOMS = [
   'recipes', // recipe, recipe file, what it resolves to
   'runs', // a run on disk
   'compression', // pre-train, then prune and fine-tune, then evaluate
+  'grids', // many runs: a grid file, its tasks, where they run, what became of them
   'papers', // a paper's cells as data
   'report', // tables, charts, lines for people
   'experiments', // one file a table or figure

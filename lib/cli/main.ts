@@ -8,6 +8,7 @@ import { dataCommand } from './data.js'
 import { describeCommand } from './describe.js'
 import { doctorCommand } from './doctor.js'
 import { evaluateCommand } from './evaluate.js'
+import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { resumeCommand } from './resume.js'
@@ -27,6 +28,7 @@ export const program = (): Command => {
   const commands = [
     runCommand(),
     resumeCommand(),
+    gridCommand(),
     evaluateCommand(),
     verifyCommand(),
     describeCommand(),

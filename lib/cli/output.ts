@@ -27,11 +27,12 @@ export class Interrupted extends Error {
 
 /**
  * Runs work that Ctrl-C (or SIGTERM) stops in order: the first one aborts the signal, a second one ends the process at
- * once. `advice` says how to go on afterwards.
+ * once. `advice` says how to go on afterwards, `told` what happens meanwhile.
  */
 export async function interruptible<T>(
   advice: () => string,
   work: (signal: AbortSignal) => Promise<T>,
+  told = 'stopping after the current batch; press Ctrl-C again to stop at once',
 ): Promise<T> {
   const controller = new AbortController()
   let asked = 0
@@ -41,7 +42,7 @@ export async function interruptible<T>(
     if (controller.signal.aborted && again) process.exit(EXIT.interrupted)
     if (controller.signal.aborted) return
     asked = performance.now()
-    note('stopping after the current batch; press Ctrl-C again to stop at once')
+    note(told)
     controller.abort(new Interrupted(advice()))
   }
   process.on('SIGINT', stop)

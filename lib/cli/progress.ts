@@ -26,7 +26,7 @@ const PLAIN_INTERVAL_MS = 20_000
 
 /** A display for one command; `stop` it before anything else is printed. */
 export const progressDisplay = (
-  unit: 'images' | 'bytes' | 'trials' | 'measurements' = 'images',
+  unit: 'images' | 'bytes' | 'trials' | 'measurements' | 'tasks' = 'images',
 ): ProgressDisplay => (process.stderr.isTTY ? barDisplay(unit) : plainDisplay(unit))
 
 const barDisplay = (unit: string): ProgressDisplay => {

@@ -28,6 +28,7 @@ interface Flags {
   seed?: number
   finetune?: string
   checkpointSeconds?: number
+  pretrained?: string
   json?: boolean
 }
 
@@ -53,6 +54,7 @@ export const runCommand = (): Command =>
       'time between checkpoints (default: 60)',
       integerFlag(0, LIMITS.seconds),
     )
+    .option('--pretrained <run>', 'take the dense network of a finished run with the same pre-training')
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)
@@ -60,32 +62,41 @@ export const runCommand = (): Command =>
       const recipe = parseRecipe(assignments(flags).reduce(setValue, { name, ...written }))
       const path = flags.output ?? freeFolder(name)
       await requireFree(path)
-      const result = await watched(path, flags.checkpointSeconds, (hooks) => runRecipe(recipe, path, hooks))
+      const { checkpointSeconds, pretrained } = flags
+      const result = await watched(path, checkpointSeconds, (hooks) =>
+        runRecipe(recipe, path, { ...hooks, pretrained }),
+      )
       printResult(flags.json, result, () => resultTable(result))
     })
 
 /** Runs or resumes with a progress display, stopping in order on Ctrl-C. */
-export const watched = async (
+export const watched = (
   path: string,
   checkpointSeconds: number | undefined,
   work: (hooks: RunHooks) => Promise<RunResult>,
 ): Promise<RunResult> => {
+  const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
+  return displayed(path, (hooks) =>
+    interruptible(advice, (signal) => work({ ...hooks, signal, checkpointSeconds })),
+  )
+}
+
+/** Shows the progress and the events of a run in this directory. */
+export const displayed = async (
+  path: string,
+  work: (hooks: Required<Pick<RunHooks, 'onProgress' | 'onEvent'>>) => Promise<RunResult>,
+): Promise<RunResult> => {
   const display = progressDisplay()
   try {
-    const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
-    return await interruptible(advice, (signal) =>
-      work({
-        signal,
-        checkpointSeconds,
-        onProgress: (progress) => display.update(progress),
-        onEvent: (event) => {
-          if (event.event === 'start') display.log(`run directory: ${path}`)
-          if (event.event === 'resume') display.log(`going on with ${path}`)
-          const line = describeEvent(event)
-          if (line !== undefined) display.log(line)
-        },
-      }),
-    )
+    return await work({
+      onProgress: (progress) => display.update(progress),
+      onEvent: (event) => {
+        if (event.event === 'start') display.log(`run directory: ${path}`)
+        if (event.event === 'resume') display.log(`going on with ${path}`)
+        const line = describeEvent(event)
+        if (line !== undefined) display.log(line)
+      },
+    })
   } finally {
     display.stop()
   }

@@ -18,6 +18,7 @@ import { describeEnvironment, environmentChanges } from '../runs/environment.js'
 import { type ResultRow, type RunResult, readResult } from '../runs/result.js'
 import { Run, type RunEnvironment, readRunRecipe, requireFree } from '../runs/run.js'
 import { type Prepared, prepare } from './prepare.js'
+import { requirePretraining, takePretrained } from './pretrained.js'
 import { type RunHooks, requireHooks, Session } from './session.js'
 import { branchStage, pretrainStage, tellMismatches } from './stages.js'
 
@@ -33,6 +34,7 @@ export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = 
   const prepared = await prepare(parseRecipe(recipe))
   try {
     hooks.signal?.throwIfAborted()
+    if (hooks.pretrained !== undefined) await requirePretraining(hooks.pretrained, prepared)
     const environment = await environmentOf(prepared)
     const run = await Run.create(path, prepared.recipe, environment)
     return await closing(run, () => execute(Session.start(run, prepared, hooks)))
@@ -97,6 +99,7 @@ async function execute(session: Session): Promise<RunResult> {
     session.event({ event: 'start', identity, network: spec.name })
     tellMismatches(session)
   }
+  await takePretrained(session)
   const rows: ResultRow[] = [await pretrainStage(session)]
   if (recipe.prune !== undefined) {
     for (const branch of branchesOf(recipe)) rows.push(...(await branchStage(session, branch)))
@@ -129,10 +132,12 @@ async function execute(session: Session): Promise<RunResult> {
 const environmentOf = async ({
   recipe,
   identity,
+  pretraining,
   data,
   fingerprints,
 }: Prepared): Promise<RunEnvironment> => ({
   identity,
+  pretraining,
   seed: recipe.seed,
   ...(await describeEnvironment(recipe.device)),
   data: { name: data.train.name, ...fingerprints },

@@ -16,6 +16,7 @@ import type { Recipe } from '../recipes/recipe.js'
 import {
   branchesOf,
   identityOf,
+  pretrainingOf,
   type ResolvedRecipe,
   resolveNetwork,
   resolveRecipe,
@@ -32,6 +33,8 @@ export interface Prepared {
   /** Freshly initialised, or as the model that the recipe starts from. */
   network: Network
   identity: string
+  /** Hash of what determines the dense network. */
+  pretraining: string
   fingerprints: { train: string; validation: string; test: string }
   dispose(): void
 }
@@ -64,12 +67,13 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     }
     const contents = { ...fingerprints, ...(from !== undefined && { model: await fileHash(from) }) }
     const identity = identityOf(resolved, spec, contents)
+    const pretraining = pretrainingOf(resolved, spec, contents)
     const network = await Network.create(spec, {
       device: recipe.device,
       seed: recipe.seed,
       type: resolved.pretrain.precision === 'fp64' ? 'float64' : 'float32',
     })
-    const prepared = { recipe: resolved, spec, data, network, identity, fingerprints }
+    const prepared = { recipe: resolved, spec, data, network, identity, pretraining, fingerprints }
     try {
       if (model !== undefined) {
         if (model.type !== network.type)

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { z } from 'zod'
 import { settle } from '../../bindings/jobs.js'
 import type { Floats } from '../../bindings/native.js'
-import { optionsOf } from '../base/arguments.js'
+import { optionsOf, pathOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
 import { parse } from '../base/schemas.js'
@@ -65,11 +65,17 @@ export interface RunHooks {
   onProgress?: ((progress: RunProgress) => void) | undefined
   /** Seconds between two checkpoints; default 60. */
   checkpointSeconds?: number | undefined
+  /**
+   * The directory of a finished run whose dense network this run would train too: it is taken from there, as are its
+   * figures where they would be the same. The run ends in the same bits as if it had trained the network itself.
+   */
+  pretrained?: string | undefined
 }
 
 /** @throws CoppiceError for hooks of another kind */
 export const requireHooks = (hooks: RunHooks, what: string): void => {
-  const { checkpointSeconds } = optionsOf(hooks, what)
+  const { checkpointSeconds, pretrained } = optionsOf(hooks, what)
+  if (pretrained !== undefined) pathOf(pretrained, `${what}.pretrained`)
   parse(fractionBetween(0, LIMITS.seconds).optional(), checkpointSeconds, `${what}.checkpointSeconds`)
 }
 

@@ -13,7 +13,8 @@ import { planSteps } from './plan.js'
 import type { Place, Session } from './session.js'
 import { trainingWork } from './work.js'
 
-const DENSE = 'dense'
+/** What the network before pruning is called. */
+export const DENSE = 'dense'
 
 /** Trains the dense network, or takes it as it is, and evaluates it. */
 export async function pretrainStage(session: Session): Promise<ResultRow> {
@@ -130,7 +131,7 @@ const rowName = (branch: Branch, target: number): string =>
   `${branch.name}-${Number((100 * target).toFixed(6))}`
 
 /** Where the run stands after a step of a branch, or after pre-training. */
-const placeAfter = (session: Session, branch: Branch | undefined, step?: CompressStep): Place => {
+export const placeAfter = (session: Session, branch: Branch | undefined, step?: CompressStep): Place => {
   if (branch !== undefined && step !== undefined && step.step < step.steps) {
     const compress = { step: step.step + 1, phase: 'prune', train: FIRST_STEP } as const
     return { stage: 'branch', branch: branch.name, compress }

@@ -57,6 +57,32 @@ export async function takeLock(path: string, run: string): Promise<Lock> {
   }
 }
 
+/** The cause of the error of a lock that another process has. */
+class Locked extends Error {}
+
+/** Whether `error` says that another process has a lock. */
+export const isLocked = (error: unknown): boolean =>
+  error instanceof CoppiceError && error.cause instanceof Locked
+
+/** Who has a lock, as far as can be told without taking it. */
+export interface LockHolder {
+  pid: number
+  host: string
+  /** Whether it runs on this machine, where it can be sent signals. */
+  here: boolean
+}
+
+/** The living process that has the lock at `path`; undefined where there is none. */
+export async function lockHolder(path: string): Promise<LockHolder | undefined> {
+  const holder = await readHolder(path)
+  if (holder === 'gone' || holder === 'damaged') return undefined
+  const { pid, host, place, started } = holder
+  const here = place === thisProcess().place
+  const heard = here ? undefined : (await stat(path).catch(() => undefined))?.mtimeMs
+  const alive = here ? startOf(pid) === started : heard !== undefined && Date.now() - heard <= SILENCE_MS
+  return alive ? { pid, host, here } : undefined
+}
+
 const tryLink = async (from: string, to: string): Promise<boolean> => {
   try {
     await link(from, to)
@@ -80,6 +106,7 @@ const removeStale = async (path: string, run: string, mine: string): Promise<voi
     throw new CoppiceError(
       'ERR_FILE',
       `${run} is in use by process ${holder.pid} on ${holder.host}; wait for it, or stop it and resume`,
+      { cause: new Locked() },
     )
   }
   // Whoever renames first has it; what was renamed must still be the stale one.

@@ -81,6 +81,14 @@ export const readBytes = (path: string, longest: number = LONGEST_FILE): Promise
 export const readText = async (path: string, longest: number = LONGEST_TEXT): Promise<string> =>
   (await readBytes(path, longest)).toString('utf8')
 
+/** The last `most` bytes of a file as UTF-8 text, or all of it. @throws as `withFile` */
+export const readEnd = (path: string, most: number): Promise<string> =>
+  withFile(path, Number.POSITIVE_INFINITY, async ({ size, readInto }) => {
+    const bytes = Buffer.allocUnsafe(Math.min(size, most))
+    await readInto(bytes, size - bytes.length)
+    return bytes.toString('utf8')
+  })
+
 /** Whether `error` says that a file is not there. */
 export const isMissing = (error: unknown): boolean =>
   error instanceof CoppiceError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'

@@ -55,10 +55,6 @@ export function setValue(recipe: Plain, assignment: string): Plain {
   const shown = assignment.length > LONGEST_SHOWN ? `${assignment.slice(0, LONGEST_SHOWN)}...` : assignment
   const equals = assignment.indexOf('=')
   if (equals < 1) throw invalid(`--set ${shown}: expected path=value, such as prune.sparsity=0.95`)
-  const keys = assignment.slice(0, equals).trim().split('.')
-  if (keys.some((key) => key === '')) throw invalid(`--set ${shown}: the path has an empty key`)
-  if (keys.length > DEEPEST)
-    throw invalid(`--set ${shown}: the path has ${keys.length} keys; no value lies so deep`)
   let value: unknown
   try {
     value = parseYaml(assignment.slice(equals + 1))
@@ -66,21 +62,35 @@ export function setValue(recipe: Plain, assignment: string): Plain {
     throw invalid(`--set ${shown}: the value is not YAML (${(error as Error).message})`, error)
   }
   requirePlain(value, `--set ${shown}`)
-  return assign(recipe, keys, value, '') as Plain
+  return assignValue(recipe, assignment.slice(0, equals).trim(), value, `--set ${shown}`)
 }
 
-const assign = (target: unknown, keys: readonly string[], value: unknown, key: string): unknown => {
+/** The same with a value that is there already. @throws CoppiceError whose message starts with `what` */
+export const assignValue = (recipe: Plain, path: string, value: unknown, what: string): Plain => {
+  const keys = path.split('.')
+  if (keys.some((key) => key === '')) throw invalid(`${what}: the path has an empty key`)
+  if (keys.length > DEEPEST) throw invalid(`${what}: the path has ${keys.length} keys; no value lies so deep`)
+  return assign(recipe, keys, value, '', what) as Plain
+}
+
+const assign = (
+  target: unknown,
+  keys: readonly string[],
+  value: unknown,
+  key: string,
+  what: string,
+): unknown => {
   const [first, ...rest] = keys
   if (first === undefined) return value
   if (Array.isArray(target)) {
     // One behind the last adds to the list.
     if (!/^\d+$/.test(first) || Number(first) > target.length) {
-      throw invalid(`--set: ${show(first)} is no place in the list "${key}", which has ${target.length}`)
+      throw invalid(`${what}: ${show(first)} is no place in the list "${key}", which has ${target.length}`)
     }
-    return Object.assign([...target], { [first]: assign(target[Number(first)], rest, value, first) })
+    return Object.assign([...target], { [first]: assign(target[Number(first)], rest, value, first, what) })
   }
   const object = expand(target, key)
-  return { ...object, [first]: assign(object[first], rest, value, first) }
+  return { ...object, [first]: assign(object[first], rest, value, first, what) }
 }
 
 /** Words that stand for objects are written out, so that one of their values can be changed. */

@@ -213,13 +213,31 @@ export const identityOf = (
   spec: NetworkSpec,
   contents: { train: string; validation: string; test: string; model?: string },
 ): string => {
-  const { from: _, naturalEpochs, rampPower, ...training } = pretrain
-  // What is as it always was has the same hash as before it could be chosen.
-  const gentle = { ...(naturalEpochs !== 0 && { naturalEpochs }), ...(rampPower !== 1 && { rampPower }) }
   const { verify, ...evaluation } = evaluate
   const verifiers = verify?.verifiers.map(({ memory: _, ...settings }) => settings)
   const measured = { ...evaluation, ...(verify && { verify: { ...verify, verifiers } }) }
-  const pretraining = { ...training, ...gentle }
-  const essence = { seed, pretrain: pretraining, prune, finetune, evaluate: measured, spec, contents }
+  const essence = {
+    seed,
+    pretrain: trainingOf(pretrain),
+    prune,
+    finetune,
+    evaluate: measured,
+    spec,
+    contents,
+  }
   return hashOf(essence).slice(0, 16)
 }
+
+/** Hash of what determines the dense network of a run: runs that agree in it train the same one. */
+export const pretrainingOf = (
+  { seed, pretrain }: ResolvedRecipe,
+  spec: NetworkSpec,
+  { train, model }: { train: string; model?: string },
+): string => hashOf({ seed, pretrain: trainingOf(pretrain), spec, contents: { train, model } }).slice(0, 16)
+
+const trainingOf = ({ from: _, naturalEpochs, rampPower, ...training }: ResolvedRecipe['pretrain']) => ({
+  ...training,
+  // What is as it always was has the same hash as before it could be chosen.
+  ...(naturalEpochs !== 0 && { naturalEpochs }),
+  ...(rampPower !== 1 && { rampPower }),
+})

@@ -8,6 +8,8 @@ export const describeEvent = (event: RunEvent): string | undefined => {
   switch (event.event) {
     case 'epoch':
       return `pre-train epoch ${event.epoch}: ${training(event)}`
+    case 'pretrained':
+      return `dense network of ${event.from}`
     case 'step':
       return (
         `${event.branch} step ${event.step} of ${event.steps}: sparsity ${percent(Number(event.sparsity))}` +

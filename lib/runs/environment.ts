@@ -62,11 +62,17 @@ export async function describeEnvironment(device: Device): Promise<Environment> 
   }
 }
 
-/** What differs between two environments in ways that may change the bits of the result. */
+/**
+ * What differs between two environments in ways that may change the bits of the result. Which of a machine's GPUs it is
+ * does not, if they are alike.
+ */
 export const environmentChanges = (before: Environment, now: Environment): string[] =>
   (['coppice', 'torch', 'device', 'gpu', 'threads', 'cpuCapability'] as const)
-    .filter((key) => before[key] !== now[key])
+    .filter((key) => numberless(before[key]) !== numberless(now[key]))
     .map((key) => `${key} ${before[key] ?? 'none'} → ${now[key] ?? 'none'}`)
+
+const numberless = (value: string | number | undefined): string | number | undefined =>
+  typeof value === 'string' ? value.replace(/^cuda:\d+$/, 'cuda') : value
 
 const sourceCommit = async (): Promise<string | undefined> => {
   if (!existsSync(join(packageFolder, '.git'))) return undefined

@@ -16,6 +16,7 @@ const text = z.string()
 /** The kinds that Coppice writes; of others, of a later version, nothing is asked. */
 const kinds: Readonly<Record<string, z.ZodType>> = {
   start: z.looseObject({ identity: text, network: text }),
+  pretrained: z.looseObject({ from: text }),
   epoch: z.looseObject({ epoch: z.int(), loss: number, accuracy: number, learningRate: number }),
   step: z.looseObject({
     branch: text,

@@ -20,12 +20,15 @@ import { readFileAs } from './parseFile.js'
 export interface RunEnvironment extends Environment {
   /** Hash of what determines the run. */
   identity: string
+  /** Hash of what determines its dense network; runs of versions that could not share one lack it. */
+  pretraining?: string
   seed: number
   data: { name: string; train: string; validation: string; test: string }
 }
 
 const runEnvironmentSchema: z.ZodType<RunEnvironment> = environmentSchema.extend({
   identity: z.string(),
+  pretraining: z.exactOptional(z.string()),
   seed: z.int(),
   data: z.looseObject({ name: z.string(), train: z.string(), validation: z.string(), test: z.string() }),
 })
@@ -140,6 +143,8 @@ export const checkpointPath = (run: string, name: string): string =>
   join(run, 'checkpoints', `${name}.safetensors`)
 
 export const outcomesPath = (run: string, name: string): string => join(run, 'outcomes', `${name}.json`)
+
+export const metricsPath = (run: string): string => join(run, METRICS)
 
 export const resultPath = (run: string): string => join(run, RESULT)
 

@@ -74,6 +74,44 @@ describe('runRecipe', () => {
     expect(models(join(folder, 'b'))).toEqual(models(join(folder, 'a')))
   })
 
+  it('takes the dense network of a run with the same pre-training, and ends in the same bits', async () => {
+    const folder = temporaryFolder()
+    const [whole, dense, pruned] = [join(folder, 'whole'), join(folder, 'dense'), join(folder, 'pruned')]
+    const alone = await runRecipe(recipe('finetune=matched'), whole)
+    await runRecipe(recipe('prune=', 'name=other'), dense)
+    const labels: string[] = []
+    const shared = await runRecipe(recipe('finetune=matched'), pruned, {
+      pretrained: dense,
+      onProgress: ({ label }) => labels.push(label),
+    })
+    expect(withoutTimes(shared)).toEqual(withoutTimes(alone))
+    expect(models(pruned)).toEqual(models(whole))
+    expect(json(pruned, 'outcomes', 'dense.json')).toEqual(json(whole, 'outcomes', 'dense.json'))
+    expect(labels.filter((label) => /pre-train|dense/.test(label))).toEqual([])
+    const kinds = (path: string) => events(path).map(({ event }) => event)
+    expect(kinds(pruned).filter((kind) => kind !== 'pretrained')).toEqual(kinds(whole))
+
+    // Figures under another attack are measured anew.
+    const other = await runRecipe(recipe('finetune=matched', 'evaluate.attack=pgd2'), join(folder, 'other'), {
+      pretrained: dense,
+    })
+    expect(other.rows[0]?.accuracy).toEqual(alone.rows[0]?.accuracy)
+    expect(other.attack).toMatchObject({ steps: 2 })
+  })
+
+  it('refuses the dense network of another pre-training, and writes nothing', async () => {
+    const folder = temporaryFolder()
+    const dense = join(folder, 'dense')
+    await runRecipe(recipe('prune='), dense)
+    for (const change of ['seed=4', 'pretrain.epochs=1', 'network.scale=0.04', 'data.train=64']) {
+      const path = join(folder, 'pruned')
+      await expect(runRecipe(recipe(change), path, { pretrained: dense })).rejects.toThrow(
+        /cannot take the dense network of .*: its pre-training is another one/,
+      )
+      expect(existsSync(path)).toBe(false)
+    }
+  })
+
   it('starts from a model, and remembers what that was trained with', async () => {
     const folder = temporaryFolder()
     await runRecipe(recipe('prune=', 'pretrain.epochs=1'), join(folder, 'a'))
