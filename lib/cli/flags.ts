@@ -1,6 +1,7 @@
 /** Flags that several commands have, and how their values are read. */
 import { InvalidArgumentError } from 'commander'
 import type { Device } from '../../bindings/native.js'
+import { LIMITS } from '../base/limits.js'
 import { didYouMean, parseBytes, parseFraction } from '../base/numbers.js'
 import { namedData } from '../data/sets.js'
 import { type Verifier, verifier, verifierNames } from '../verification/index.js'
@@ -48,6 +49,21 @@ export const collect = (value: string, before: string[]): string[] => [...before
 export const deviceFlag = (text: string): Device => {
   if (/^(cpu|cuda(:\d+)?)$/.test(text)) return text as Device
   throw new InvalidArgumentError('Expected cpu, cuda or cuda:N.')
+}
+
+/** One device, or several that share the batches of training: `cuda:0-3`, `cuda:0,cuda:2`, `cpu,cpu`. */
+export const devicesFlag = (text: string): [Device, ...Device[]] => {
+  const devices = text.split(',').flatMap((part) => {
+    const range = /^cuda:(\d{1,4})-(\d{1,4})$/.exec(part)
+    if (range === null) return [deviceFlag(part)]
+    const [first, last] = [Number(range[1]), Number(range[2])]
+    if (last < first || last - first > LIMITS.moreDevices) {
+      throw new InvalidArgumentError(`${part} is no range of devices.`)
+    }
+    return Array.from({ length: last - first + 1 }, (_, index): Device => `cuda:${first + index}`)
+  })
+  const [device = 'cpu', ...more] = devices
+  return [device, ...more]
 }
 
 export const numberFlag = (text: string): number => {

@@ -7,12 +7,12 @@ import { LIMITS } from '../base/limits.js'
 import { resumeRun } from '../compression/pipeline.js'
 import { resultTable } from '../report/tables.js'
 import { resultPath } from '../runs/run.js'
-import { deviceFlag, integerFlag } from './flags.js'
+import { devicesFlag, integerFlag } from './flags.js'
 import { note, printResult } from './output.js'
 import { watched } from './run.js'
 
 interface Flags {
-  device?: Device
+  device?: [Device, ...Device[]]
   threads?: number
   checkpointSeconds?: number
   json?: boolean
@@ -22,7 +22,7 @@ export const resumeCommand = (): Command =>
   new Command('resume')
     .description('go on with an interrupted run, bit for bit')
     .argument('<dir>', 'run directory')
-    .option('--device <device>', 'another device than before', deviceFlag)
+    .option('--device <device>', 'another device than before, or several: cuda:0-3', devicesFlag)
     .option('--threads <n>', 'another number of CPU threads than before', integerFlag(1, LIMITS.threads))
     .option(
       '--checkpoint-seconds <n>',
@@ -30,10 +30,11 @@ export const resumeCommand = (): Command =>
       integerFlag(0, LIMITS.seconds),
     )
     .option('--json', 'print the result as JSON')
-    .action(async (path: string, { device, threads, checkpointSeconds, json }: Flags) => {
+    .action(async (path: string, { device: devices, threads, checkpointSeconds, json }: Flags) => {
+      const [device, ...moreDevices] = devices ?? [undefined]
       const finished = existsSync(resultPath(path))
       const result = await watched(path, checkpointSeconds, (hooks) =>
-        resumeRun(path, { ...hooks, device, threads }),
+        resumeRun(path, { ...hooks, device, moreDevices: devices && moreDevices, threads }),
       )
       if (finished) note(`${path} is finished already`)
       printResult(json, result, () => resultTable(result))

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
+import type { Device } from '../../bindings/native.js'
 import { LIMITS } from '../base/limits.js'
 import { listed } from '../base/words.js'
 import { runRecipe } from '../compression/pipeline.js'
@@ -15,7 +16,7 @@ import { describeEvent } from '../report/events.js'
 import { resultTable } from '../report/tables.js'
 import type { RunResult } from '../runs/result.js'
 import { isRun, requireFree } from '../runs/run.js'
-import { deviceFlag, integerFlag, withData } from './flags.js'
+import { devicesFlag, integerFlag, withData } from './flags.js'
 import { interruptible, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
 
@@ -23,7 +24,7 @@ interface Flags {
   output?: string
   set: string[]
   data?: string
-  device?: string
+  device?: [Device, ...Device[]]
   threads?: number
   seed?: number
   finetune?: string
@@ -45,7 +46,7 @@ export const runCommand = (): Command =>
     )
     .addHelpText('after', `\nStructures of pruning: ${structureNames.join(', ')}.`)
     .option('--data <set>', listed(dataArguments))
-    .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag)
+    .option('--device <device>', 'cpu, cuda, cuda:N, or several that share batches: cuda:0-3', devicesFlag)
     .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
     .option('--seed <n>', 'key of all randomness', integerFlag(0, LIMITS.seed))
     .option('--finetune <what>', 'matched, natural, none, or several divided by commas')
@@ -106,7 +107,7 @@ const collect = (value: string, before: string[]): string[] => [...before, value
 
 /** The flags that stand for values of the recipe. */
 const assignments = ({ set, device, threads, seed, finetune }: Flags): string[] => [
-  ...(device === undefined ? [] : [`device=${device}`]),
+  ...(device === undefined ? [] : [`device=${device[0]}`, `moreDevices=[${device.slice(1)}]`]),
   ...(threads === undefined ? [] : [`threads=${threads}`]),
   ...(seed === undefined ? [] : [`seed=${seed}`]),
   ...(finetune === undefined ? [] : [`finetune=[${finetune}]`]),

@@ -22,6 +22,7 @@ import { type Score, scoreNeeds } from '../pruning/scores.js'
 import { pruneShape } from '../pruning/settings.js'
 import { requireReachable, type Structure } from '../pruning/structures.js'
 import { defaultOptimiser } from '../training/defaults.js'
+import { moreDevicesSchema } from '../training/devices.js'
 import { meanGradients } from '../training/gradients.js'
 import { trainingLoop } from '../training/loop.js'
 import { sgd } from '../training/optimiser.js'
@@ -80,6 +81,8 @@ export interface CompressOptions extends TrainingSettings {
   /** Takes warnings: training at chance, a mismatched objective. Default: Node's `process.emitWarning`. */
   onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<CompressCursor> | undefined
+  /** Devices that share the batches of fine-tuning, as in training; default none. */
+  moreDevices?: TrainHooks['moreDevices']
   /** Where to go on, on a network whose weights, mask and moments are as they were there. */
   start?: { cursor: CompressCursor; scores?: Floats | undefined } | undefined
 }
@@ -165,8 +168,12 @@ export async function* compress(
 ): AsyncGenerator<CompressStep, void, undefined> {
   requireNetwork(network, 'compress')
   requireDataset(dataset, 'compress')
-  const { signal, onProgress, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'compress')
+  const { signal, onProgress, onWarning, checkpoint, start, moreDevices, ...rest } = optionsOf(
+    options,
+    'compress',
+  )
   const settings = parse(schema, rest, 'compress')
+  const others = parse(moreDevicesSchema.optional(), moreDevices, 'compress.moreDevices')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
   requireReachable(settings.structure, sparsity)
   using own = network.claim('compress')
@@ -190,6 +197,7 @@ export async function* compress(
     const hooks: TrainHooks = {
       signal,
       onWarning,
+      moreDevices: others,
       ...(onProgress && {
         onProgress: (progress) => onProgress({ ...progress, pruneStep: here.step, pruneSteps: steps, phase }),
       }),

@@ -46,6 +46,7 @@ export async function runRecipe(recipe: Recipe, path: string, hooks: RunHooks = 
 export interface ResumeOptions extends RunHooks {
   /** Default: those the run was started with. Others may change the last bits, which is told in a warning. */
   device?: Device | undefined
+  moreDevices?: readonly Device[] | undefined
   threads?: number | undefined
 }
 
@@ -58,11 +59,12 @@ export async function resumeRun(path: string, options: ResumeOptions = {}): Prom
     const recipe = await readRunRecipe(path)
     const before = await run.readEnvironment()
     const { device = recipe.device, threads = recipe.threads ?? before.threads } = options
-    const prepared = await prepare({ ...recipe, device, threads })
+    const moreDevices = options.moreDevices === undefined ? recipe.moreDevices : [...options.moreDevices]
+    const prepared = await prepare({ ...recipe, device, moreDevices, threads })
     try {
       requireSame(path, before, prepared)
       const session = await Session.resume(run, prepared, options)
-      const changes = environmentChanges(before, await describeEnvironment(device))
+      const changes = environmentChanges(before, await describeEnvironment(device, moreDevices))
       session.event({ event: 'resume', changes })
       if (changes.length > 0) {
         session.warn(`resumed in another environment (${changes.join('; ')}): the last bits may differ`)
@@ -139,7 +141,7 @@ const environmentOf = async ({
   identity,
   pretraining,
   seed: recipe.seed,
-  ...(await describeEnvironment(recipe.device)),
+  ...(await describeEnvironment(recipe.device, recipe.moreDevices)),
   data: { name: data.train.name, ...fingerprints },
 })
 

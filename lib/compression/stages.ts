@@ -31,6 +31,7 @@ export async function pretrainStage(session: Session): Promise<ResultRow> {
         epochs,
         seed: recipe.seed,
         signal: hooks.signal,
+        moreDevices: recipe.moreDevices,
         start: place.train ?? undefined,
         checkpoint: session.checkpointer((cursor) => ({ stage: 'pretrain', train: cursor })),
         onEpoch: (epoch) => session.event({ event: 'epoch', stage: 'pretrain', ...epoch }),
@@ -82,6 +83,7 @@ export async function branchStage(session: Session, branch: Branch): Promise<Res
     objective: branch.objective,
     seed: recipe.seed,
     signal: hooks.signal,
+    moreDevices: recipe.moreDevices,
     start: { cursor, scores: here === null ? undefined : session.scores },
     checkpoint: session.checkpointer((at) => ({ stage: 'branch', branch: branch.name, compress: at })),
     onWarning: (message, code) => {

@@ -18,6 +18,11 @@ export const meanings: Readonly<Record<string, Meaning>> = {
   name: { meaning: 'what the run is called', default: 'name of the file' },
   seed: { meaning: 'key of all randomness: weights, order, augmentation, attacks' },
   device: { meaning: 'where it runs', takes: '`cpu`, `cuda`, `cuda:1`' },
+  moreDevices: {
+    meaning: 'devices that share the batches of training with it',
+    takes: 'a list, such as `[cuda:1, cuda:2]`',
+    default: 'none',
+  },
   threads: { meaning: 'CPU threads', default: 'all cores' },
   deterministic: { meaning: 'slower; for CUDA, the CPU is deterministic anyway' },
   'data.set': { meaning: 'the [data set](#data-sets); a name alone stands for `{ set: name }`' },

@@ -4,10 +4,9 @@
  */
 
 import { z } from 'zod'
-import type { Device } from '../../bindings/native.js'
 import { attackSchema, parseAttack } from '../attacks/attack.js'
 import { LIMITS } from '../base/limits.js'
-import { fractionBetween, show } from '../base/numbers.js'
+import { fractionBetween } from '../base/numbers.js'
 import { requirePlain } from '../base/plain.js'
 import {
   batchSizeSchema,
@@ -24,6 +23,7 @@ import { dataSchema } from '../data/sets.js'
 import { networkOptionsSchema } from '../networks/options.js'
 import { type Objective, objectiveNames, objectiveSchema } from '../objectives/index.js'
 import { pruneShape } from '../pruning/settings.js'
+import { deviceSchema, moreDevicesSchema } from '../training/devices.js'
 import { scheduleSchema } from '../training/schedules.js'
 import { rampShape, settingsShape } from '../training/settings.js'
 import { PAPERS_METHOD, verifierSchema } from '../verification/index.js'
@@ -133,11 +133,12 @@ const evaluateSchema = strict({
 export const recipeSchema = strict({
   name: name.optional(),
   seed,
-  device: z
-    .custom<Device>((value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value), {
-      error: (issue) => `expected cpu, cuda or cuda:N, received ${show(issue.input)}`,
-    })
-    .default('cpu'),
+  device: deviceSchema.default('cpu'),
+  /**
+   * Devices that share each batch of training with `device`, in contiguous slices: other GPUs of this host, or `cpu` for
+   * each further thread; default none.
+   */
+  moreDevices: moreDevicesSchema.optional(),
   /** CPU threads; default: the cores. */
   threads: integer(1, LIMITS.threads).optional(),
   /** Deterministic algorithms on CUDA, slower; the CPU is deterministic anyway. */

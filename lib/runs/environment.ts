@@ -20,6 +20,8 @@ export interface Environment {
   cpuCapability: string
   cpu: string
   device: Device
+  /** How many devices shared the batches of training, where there were several. */
+  devices?: number
   /** Name of the GPU. */
   gpu?: string
   threads: number
@@ -36,13 +38,17 @@ export const environmentSchema = z.looseObject({
   cpuCapability: z.string(),
   cpu: z.string(),
   device: z.custom<Device>((value) => typeof value === 'string', 'expected a device'),
+  devices: z.exactOptional(z.int()),
   gpu: z.exactOptional(z.string()),
   threads: z.int(),
   host: z.string(),
   platform: z.string(),
 }) satisfies z.ZodType<Environment>
 
-export async function describeEnvironment(device: Device): Promise<Environment> {
+export async function describeEnvironment(
+  device: Device,
+  moreDevices: readonly Device[] = [],
+): Promise<Environment> {
   const info = addon().info()
   const name = device === 'cuda' ? 'cuda:0' : device
   const gpu = info.cudaDevices.find((candidate) => candidate.device === name)
@@ -55,6 +61,7 @@ export async function describeEnvironment(device: Device): Promise<Environment> 
     cpuCapability: info.cpuCapability,
     cpu: cpus()[0]?.model ?? 'unknown',
     device,
+    ...(moreDevices.length > 0 && { devices: 1 + moreDevices.length }),
     ...(gpu !== undefined && { gpu: gpu.name }),
     threads: addon().getThreads(),
     host: hostname(),
@@ -67,7 +74,7 @@ export async function describeEnvironment(device: Device): Promise<Environment> 
  * does not, if they are alike.
  */
 export const environmentChanges = (before: Environment, now: Environment): string[] =>
-  (['coppice', 'torch', 'device', 'gpu', 'threads', 'cpuCapability'] as const)
+  (['coppice', 'torch', 'device', 'devices', 'gpu', 'threads', 'cpuCapability'] as const)
     .filter((key) => numberless(before[key]) !== numberless(now[key]))
     .map((key) => `${key} ${before[key] ?? 'none'} → ${now[key] ?? 'none'}`)
 

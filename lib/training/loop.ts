@@ -117,6 +117,7 @@ async function runSteps(
     precision: plan.precision,
     seed: plan.seed,
     epoch: cursor.epoch,
+    moreDevices: [...(hooks.moreDevices ?? [])],
     learn: plan.learn.kind === 'weights' ? plan.learn : { ...plan.learn, scores: scores ?? null },
   }
   const { onProgress, signal, checkpoint } = hooks

@@ -1,6 +1,6 @@
 /** A phase of training as data: what is to be done, where it stands, and what is told on the way. */
 import { z } from 'zod'
-import type { Floats, NativeAugmentation, Precision } from '../../bindings/native.js'
+import type { Device, Floats, NativeAugmentation, Precision } from '../../bindings/native.js'
 import type { OnWarning } from '../base/warnings.js'
 import type { Objective } from '../objectives/index.js'
 import type { Optimiser } from './optimiser.js'
@@ -77,6 +77,12 @@ export interface TrainHooks {
   /** Told in one sentence when training goes nowhere. Default: Node's `process.emitWarning`. */
   onWarning?: OnWarning | undefined
   checkpoint?: Checkpointer<TrainCursor> | undefined
+  /**
+   * Devices that share each batch with the network's own, in contiguous slices, each with a copy of the network: other
+   * CUDA devices of this host for a network on one (sums by NCCL), or `cpu` for each further thread of the CPU. Batch norm
+   * sees the whole batch; results are those of one device but for the order of sums. Default none.
+   */
+  moreDevices?: readonly Device[] | undefined
   /** Where to go on, on a network whose weights and moments are as they were there. Default: at the beginning. */
   start?: TrainCursor | undefined
 }

@@ -9,6 +9,7 @@ import { type Dataset, requireDataset } from '../data/dataset.js'
 import { type Network, requireNetwork } from '../models/network.js'
 import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { defaultOptimiser, resolveRamp } from './defaults.js'
+import { moreDevicesSchema } from './devices.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
 import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
@@ -93,8 +94,12 @@ export async function train(
 ): Promise<TrainSummary> {
   requireNetwork(network, 'train')
   requireDataset(dataset, 'train')
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, ...rest } = optionsOf(options, 'train')
+  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, moreDevices, ...rest } = optionsOf(
+    options,
+    'train',
+  )
   const settings = parse(schema, rest, 'train')
+  const others = parse(moreDevicesSchema.optional(), moreDevices, 'train.moreDevices')
   using own = network.claim('train')
   const defaults = withOptimiser(defaultOptimiser(network.spec), settings.optimiser)
   const objective = settings.objective ?? network.history.objective ?? natural()
@@ -116,7 +121,7 @@ export async function train(
   if (dataset.length === 0) throw invalid('train: the data set is empty')
   own.history = { objective: plan.objective }
   if (start === undefined) await settle(() => own.handle.resetMoments(), signal)
-  const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint }
+  const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint, moreDevices: others }
   const { last } = await trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
   if (last === null)
     throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)

@@ -273,6 +273,37 @@ describe('resumeRun', () => {
     expect(result.warnings.join()).toContain(`threads ${threads} → ${threads + 1}`)
   })
 
+  it('goes on with another number of devices, says so, and ends where one device does', async () => {
+    const folder = temporaryFolder()
+    const exact = [
+      'pretrain.precision=fp64',
+      'prune.precision=fp64',
+      'evaluate.precision=fp64',
+      'finetune=matched',
+    ]
+    const alone = await runRecipe(recipe(...exact), join(folder, 'alone'))
+    const path = join(folder, 'several')
+    const controller = new AbortController()
+    const stopped = runRecipe(recipe(...exact, 'moreDevices=[cpu]'), path, {
+      signal: controller.signal,
+      onProgress: ({ fraction }) => fraction > 0.3 && controller.abort(new Error('stopped')),
+    })
+    await expect(stopped).rejects.toThrow('stopped')
+    const result = await resumeRun(path, { moreDevices: ['cpu', 'cpu'] })
+    expect(result.warnings.join()).toContain('devices 2 → 3')
+    expect(result.identity).toBe(alone.identity)
+    const last = 'checkpoints/matched-75.safetensors'
+    const [one, several] = [
+      await loadNetwork(join(folder, 'alone', last)),
+      await loadNetwork(join(path, last)),
+    ]
+    const [before, after] = [await one.read(), await several.read()]
+    expect(after.mask).toEqual(before.mask)
+    before.parameters.forEach((value, index) => {
+      expect(Math.abs(value - Number(after.parameters[index]))).toBeLessThan(1e-8)
+    })
+  })
+
   it('refuses a changed recipe, and a folder without a run', async () => {
     const folder = temporaryFolder()
     const path = join(folder, 'run')

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Device } from '../../bindings/native.js'
 import { CoppiceError } from '../../lib/base/errors.js'
 import { Network } from '../../lib/models/network.js'
 import { adversarial, natural } from '../../lib/objectives/index.js'
@@ -158,6 +159,20 @@ describe('train', () => {
       })
       expect(accuracy).toBeGreaterThan(60)
     }
+  })
+
+  it('shares batches among threads of the CPU, and refuses devices that are none', async () => {
+    const data = await tinyImages(64)
+    const trained = async (moreDevices: Device[]) => {
+      const network = await Network.create(tinySpec(), { seed: 1 })
+      const options = { epochs: 1, batchSize: 16, learningRate: 0.01, moreDevices }
+      await train(network, data, options)
+      return (await network.read()).parameters
+    }
+    const [one, three] = [await trained([]), await trained(['cpu', 'cpu'])]
+    one.forEach((value, index) => void expect(three[index]).toBeCloseTo(value, 4))
+    await expect(trained(['gpu' as Device])).rejects.toThrow(/moreDevices.*expected cpu, cuda or cuda:N/)
+    await expect(trained(['cuda:7'])).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_/) })
   })
 
   it('refuses wrong options by name', async () => {
