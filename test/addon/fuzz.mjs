@@ -216,7 +216,9 @@ const entries = {
     batch(),
     { attack: attack(), start: null, folded: true, precision: 'fp32', seed: 0 },
   ],
-  'network.read': () => [pick(['parameters', 'gradients', 'mask', 'moment1', 'moment2', 'average', 'buffers'])],
+  'network.read': () => [
+    pick(['parameters', 'gradients', 'mask', 'moment1', 'moment2', 'average', 'buffers']),
+  ],
   'network.write': () => ['parameters', new Float32Array(good.network.parameterCount).fill(0.1)],
   'network.initialise': () => [3],
   'network.resetMoments': () => [],
