@@ -25,7 +25,7 @@ struct Pgd {
 
   Pgd scaled(double factor) const { return {epsilon * factor, step_size * factor, steps, restarts, from}; }
 
-  int64_t attempts() const { return restarts; }
+  int64_t attempts(int64_t) const { return restarts; }
 
   State start(const Target& target, uint32_t attempt) const {
     return {start_in_box(target.batch, from, epsilon, target.key, attempt)};
