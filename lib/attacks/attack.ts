@@ -22,10 +22,10 @@ export { type Square, square } from './square.js'
 /** A new attack is a file of its own and a line here. */
 const kinds = { pgd: pgdKind, apgd: apgdKind, fab: fabKind, square: squareKind, autoattack: autoAttackKind }
 
-type Kinds = typeof kinds
-
 /** An L∞ attack in [0,1] pixels; `kind` says which, and without one it is `pgd`. */
-export type Attack = { [Name in keyof Kinds]: Parameters<Kinds[Name]['native']>[0] }[keyof Kinds]
+export type Attack = {
+  [Name in keyof typeof kinds]: Parameters<(typeof kinds)[Name]['native']>[0]
+}[keyof typeof kinds]
 
 const DEFAULT = 'pgd'
 
