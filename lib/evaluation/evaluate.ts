@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
+import { type Attack, attackName, attackParts, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
@@ -65,6 +65,8 @@ export interface Outcomes {
   losses: Float32Array
   adversarialPredictions?: Int32Array
   adversarialLosses?: Float32Array
+  /** With an attack: the name of the one that broke the image; null where none did, or it is wrong as it is. */
+  brokenBy?: (string | null)[]
   /** With a verifier: 1 where the image is proved right in the whole box. */
   verified?: Uint8Array
   /** Sound lower bounds of the margin; NaN where no bounds were needed. */
@@ -158,6 +160,7 @@ const summarise = (
 ): Evaluation => {
   const n = indices.length
   const { predictions, losses, adversarialPredictions, adversarialLosses } = result
+  const names = attack && attackParts(attack).map(attackName)
   const counted = tally(labels, predictions, attack && adversarialPredictions)
   const evaluation: Evaluation = {
     n,
@@ -165,7 +168,12 @@ const summarise = (
     perSample: brief({ indices, labels, predictions, losses }),
   }
   if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
-  const perSample = { indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }
+  const brokenBy = Array.from(predictions, (prediction, image) =>
+    prediction === labels[image] ? (names?.[result.brokenBy?.[image] ?? -1] ?? null) : null,
+  )
+  const perSample = {
+    ...{ indices, labels, predictions, losses, adversarialPredictions, adversarialLosses, brokenBy },
+  }
   return { ...evaluation, attack, perSample: brief(perSample) }
 }
 
