@@ -4,7 +4,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graph/forward.h"
-#include "graph/tape.h"
 
 namespace coppice {
 
@@ -14,14 +13,15 @@ at::Tensor cross_entropies(const at::Tensor& logits, const at::Tensor& labels) {
 
 Target::Slope Target::slope(const at::Tensor& images) const {
   const at::NoGradGuard no_grad;
-  Tape tape(network);
-  const at::Tensor logits = tape.forward(images).requires_grad_();
+  std::optional<Tape> own;
+  Tape& steps = tape ? *tape : own.emplace(network);
+  const at::Tensor logits = steps.forward(images).requires_grad_();
   const auto [losses, seed] = [&] {
     const at::AutoGradMode enabled(true);
     const at::Tensor values = loss(logits);
     return std::pair(values.detach(), torch::autograd::grad({values.sum()}, {logits})[0]);
   }();
-  return {losses, tape.backward(seed)};
+  return {losses, steps.backward(seed)};
 }
 
 Target::Slope Target::slope_by_autograd(const at::Tensor& images) const {

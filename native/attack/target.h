@@ -7,6 +7,7 @@
 #include "data/dataset.h"
 #include "device/interrupt.h"
 #include "graph/network.h"
+#include "graph/tape.h"
 
 namespace coppice {
 
@@ -21,7 +22,8 @@ struct Target {
   const Batch& batch;
   RandomKey key;  ///< with the number of the attempt, of all random numbers
   const Interrupt& interrupt;
-  ImageLoss loss = {};  ///< none: the attack's own
+  ImageLoss loss = {};   ///< none: the attack's own
+  Tape* tape = nullptr;  ///< of the network; none: one for each slope
 
   /// Losses of images, and the gradient of their sum, channels last.
   struct Slope {
