@@ -23,9 +23,9 @@ export class Results {
     renameSync(`${file}.partial`, file)
   }
 
-  /** Of a stage that ended before its time. */
+  /** Why a stage ended before its time, if it did. */
   static note(file, stage, problem) {
-    Results.write(file, stage, 'stage', { problem })
+    Results.write(file, stage, 'stage', problem === undefined ? undefined : { problem })
   }
 
   /** Seconds that are left. */

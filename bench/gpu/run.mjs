@@ -83,7 +83,7 @@ else {
     const end = await runStage(name)
     if (end === 'SIGINT' || end === 130) process.exit(130)
     if (end !== 0) missing.push(name)
-    if (end !== 0 && end !== 3) Results.note(file, name, `ended with ${end}`)
+    Results.note(file, name, end === 0 || end === 3 ? undefined : `ended with ${end}`)
   }
   const text = table(Results.read(file), process.argv.slice(2))
   writeFileSync(join(out, 'results.md'), text)

@@ -1,9 +1,10 @@
 // Stage sparse: inference engines for networks pruned at random places of a fresh network, every program that competes
 // measured on the device: dense ones by cuDNN in fused forms, each type, replayed as graphs as ours are.
 import { addon } from '../../dist/bindings/load.js'
-import { compact, pruneMask } from '../../dist/lib/index.js'
+import { pruneMask } from '../../dist/lib/index.js'
 import { Network } from '../../dist/lib/models/network.js'
 import { networkSpec } from '../../dist/lib/networks/index.js'
+import { compact } from '../../dist/lib/pruning/compact.js'
 import { structureNames } from '../../dist/lib/pruning/structures.js'
 
 export default async ({ results, device, tiny, threads }) => {

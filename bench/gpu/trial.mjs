@@ -7,7 +7,7 @@ export const trial = (command, args, seconds) =>
     execFile(
       command,
       args,
-      { timeout: Math.max(1, 1000 * seconds), killSignal: 'SIGKILL', maxBuffer: 2 ** 26 },
+      { timeout: Math.max(1, Math.round(1000 * seconds)), killSignal: 'SIGKILL', maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => {
         if (error === null) return fulfil(JSON.parse(stdout.trim().split('\n').at(-1)))
         const said = stderr.trim().split('\n').at(-1)

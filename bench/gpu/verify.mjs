@@ -10,10 +10,9 @@ const EPSILON = 2 / 255
 
 export default async ({ results, device, tiny, data, threads }) => {
   addon().setThreads(threads)
-  const splits =
-    data === undefined || tiny
-      ? await builtin({ device, train: tiny ? 200 : 6000, test: tiny ? 20 : 1000 })
-      : await cifar10(data, { device })
+  const given = data !== undefined && !tiny
+  const drawn = { train: tiny ? 200 : 6000, test: tiny ? 20 : 1000 }
+  const splits = given ? await cifar10(data, { device }) : await builtin({ ...drawn, device, validation: 0 })
   const network = await Network.create(networkSpec('cifarLarge', { scale: tiny ? 0.125 : 1 }), {
     device,
     seed: 1,
@@ -30,7 +29,7 @@ export default async ({ results, device, tiny, data, threads }) => {
         return { ...found, seconds: (performance.now() - started) / 1000 }
       }
       // As many as fit a quarter of a minute, from a few on.
-      let images = tiny ? 2 : 8
+      let images = tiny ? 20 : 8
       let found = await timed(images)
       while (!tiny && images < splits.test.length && found.seconds < 15 && results.left() > 60) {
         const more = Math.max(2, Math.min(8, 20 / Math.max(found.seconds, 1e-3)))
