@@ -7,6 +7,7 @@
 
 export type { TrainableMethod } from '../bindings/boundMethods.js'
 export { type Diagnosis, diagnose } from '../bindings/doctor.js'
+export type { Exercise } from '../bindings/exercise.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
   BoundMethod,

@@ -31,7 +31,7 @@ export interface EvaluateOptions {
   epsilon?: number | undefined
   /** Only the first so many images; default all. */
   images?: number | undefined
-  /** Default 250. */
+  /** Default 250 on the CPU, 1,000 on CUDA. */
   batchSize?: number | undefined
   /** Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
@@ -79,7 +79,7 @@ const schema = strict({
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
   images: integer(1, LIMITS.images).optional(),
-  batchSize: batchSizeSchema.default(250),
+  batchSize: batchSizeSchema.optional(),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   seed: seedSchema.default(0),
 })
@@ -121,7 +121,7 @@ export async function evaluate(
         dataset.handle,
         {
           indices,
-          batchSize: settings.batchSize,
+          batchSize: settings.batchSize ?? (network.device === 'cpu' ? 250 : 1000),
           precision,
           attack: attack === undefined ? null : nativeAttack(attack),
           seed: settings.seed,
