@@ -73,7 +73,13 @@ export {
   imageSet,
   type LabelledImages,
 } from './data/index.js'
-export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type ImageOutcome,
+  type Outcomes,
+} from './evaluation/evaluate.js'
 export {
   adversarialExamples,
   type EngineEvaluation,
