@@ -11,6 +11,7 @@ import { evaluateCommand } from './evaluate.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { replCommand } from './repl.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -36,6 +37,7 @@ export const program = (): Command => {
     benchCommand(),
     importCommand(),
     dataCommand(),
+    replCommand(),
     doctorCommand(),
   ]
   for (const command of commands) coppice.addCommand(command)
