@@ -45,6 +45,14 @@ export {
 } from './attacks/attack.js'
 export type { Start } from './attacks/pgd.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
+export {
+  Job,
+  type JobControl,
+  type JobEnd,
+  type JobProgress,
+  type JobState,
+  runningJobs,
+} from './base/job.js'
 export { version } from './base/version.js'
 export type { OnWarning, WarningCode } from './base/warnings.js'
 export { type Proportion, proportion, wilson } from './base/wilson.js'
@@ -96,6 +104,7 @@ export {
   type TorchModelTensor,
 } from './formats/torch/import.js'
 export { foldBatchNorm } from './models/fold.js'
+export type { Layer } from './models/layers.js'
 export type { Model } from './models/modelFile.js'
 export {
   allCnn,
@@ -106,8 +115,9 @@ export {
   vgg16,
   wideResNet,
 } from './models/named.js'
-export { type CreateOptions, loadNetwork, Network } from './models/network.js'
+export { type CreateOptions, loadNetwork, Network, type NetworkPruneOptions } from './models/network.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
+export { Tensor } from './models/tensor.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
 export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'

@@ -96,6 +96,7 @@ beforeAll(async () => {
   for (const [name, make] of Object.entries(made)) add(name, make, {})
   add('natural', coppice.natural)
   add('objective', coppice.objective, 'trades')
+  add('runningJobs', coppice.runningJobs)
   add('describeObjective', coppice.describeObjective, coppice.natural())
   add('sameObjective', coppice.sameObjective, coppice.natural(), coppice.trades())
   add('describeAttack', coppice.describeAttack, coppice.pgd())

@@ -2,21 +2,36 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { Precision } from '../../bindings/native.js'
-import { type Attack, attackName, attackParts, attackSchema, nativeAttack } from '../attacks/attack.js'
+import type { EvaluateRequest, EvaluateResult, Precision } from '../../bindings/native.js'
+import {
+  type Attack,
+  attackName,
+  attackParts,
+  attackSchema,
+  describeAttack,
+  nativeAttack,
+} from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { Job, type JobControl, type JobEnd, lastOf, nothingDone } from '../base/job.js'
 import { LIMITS } from '../base/limits.js'
-import { fractionBetween } from '../base/numbers.js'
+import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
 import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
-import type { Proportion } from '../base/wilson.js'
+import { formatProportion, type Proportion } from '../base/wilson.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
-import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
+import { defaultPrecision, jobName, type Network, requireNetwork } from '../models/network.js'
 import { type Objective, objectiveSchema } from '../objectives/index.js'
 import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { requirePrecision } from '../training/settings.js'
-import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
-import { verify } from '../verification/verify.js'
+import {
+  describeVerifier,
+  type Verifier,
+  type VerifierOptions,
+  verifierSchema,
+} from '../verification/index.js'
+import type { ImageVerdict } from '../verification/verdict.js'
+import { verifySteps } from '../verification/verify.js'
 import { brief, type ImageOutcome, listsOf, type Outcomes, outcomesIn } from './outcome.js'
 import { type Accuracies, countOf, tally } from './tally.js'
 
@@ -59,6 +74,8 @@ export interface Evaluation extends Accuracies {
   vra?: Proportion
   verifier?: Verifier
   epsilon?: number
+  /** Whether it was stopped before its end: the figures are those of the images so far, without VRA. */
+  stopped?: true
   perSample: Outcomes
 }
 
@@ -73,6 +90,9 @@ const schema = strict({
   seed: seedSchema.default(0),
 })
 
+/** The names of the options, for completion. */
+export const evaluateOptionNames: readonly string[] = [...Object.keys(schema.shape), 'signal', 'onProgress']
+
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
@@ -82,83 +102,158 @@ const schema = strict({
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
  * aborted, which takes effect within one batch
  */
-export async function evaluate(
+export const evaluate = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, { outcomes: [], verdicts: [] })
+
+/** What an evaluation that was stopped has done. */
+interface Done {
+  readonly outcomes: readonly ImageOutcome[]
+  readonly verdicts: readonly ImageVerdict[]
+}
+
+const evaluateFrom = (
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  before: Done,
+): Job<Evaluation, ImageOutcome> =>
+  new Job(
+    jobName('evaluate', network),
+    (control) => evaluateSteps(network, dataset, options, before, control),
+    options?.signal,
+  )
+
+async function* evaluateSteps(
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  before: Done,
+  control: JobControl,
+): AsyncGenerator<ImageOutcome, JobEnd<Evaluation, ImageOutcome>, undefined> {
   requireNetwork(network, 'evaluate')
   requireDataset(dataset, 'evaluate')
-  const { signal, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
+  const { signal: _, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
   const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
-  if (settings.verifier !== undefined && epsilon === undefined) {
+  if (verifier !== undefined && epsilon === undefined) {
     throw invalid(
       'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
     )
   }
-  const totalSamples = settings.verifier === undefined ? n : 2 * n
+  const totalSamples = verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
   requirePrecision(precision, network.type, 'evaluate')
-  const { batchSize = network.device === 'cpu' ? 250 : 1000, seed } = settings
-  const found = new Map(done.map((outcome) => [outcome.index, outcome]))
-  const places = Array.from({ length: n }, (_, place) => place)
-  const indexOf = (place: number) => dataset.indices[place] ?? 0
-  const missing = places.filter((place) => !found.has(indexOf(place)))
-  // Of images that are handed over as they are done each batch is a job.
-  const size = onResult === undefined ? Math.max(1, missing.length) : batchSize
-  for (let start = 0; start < missing.length; start += size) {
-    const some = missing.slice(start, start + size)
-    const before = n - missing.length + start
-    const indices = Uint32Array.from(some, indexOf)
-    const result = await settle(
-      () =>
-        addon().evaluate(
-          network.handle,
-          dataset.handle,
-          { indices, batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
-          onProgress === undefined
-            ? null
-            : ({ samples }) => onProgress({ samples: before + samples, totalSamples }),
-        ),
-      signal,
-    )
-    const labels = some.map((place) => dataset.labels[place] ?? 0)
-    const reached = outcomesIn(indices, labels, result, attack)
-    for (const outcome of reached) found.set(outcome.index, outcome)
-    await onResult?.(reached)
+  const { batchSize = network.device === 'cpu' ? 250 : 1000, seed, verifier } = settings
+  const tell = (label: string, samples: number): void => {
+    control.report({ label, done: samples, total: totalSamples, fraction: samples / totalSamples })
+    onProgress?.({ samples, totalSamples })
   }
-  const evaluation = summarise(
-    places.flatMap((place) => found.get(indexOf(place)) ?? []),
-    attack,
+  const found = new Map([...done, ...before.outcomes].map((outcome) => [outcome.index, outcome]))
+  const wanted = dataset.indices.subarray(0, n)
+  const places = Array.from({ length: n }, (_, place) => place)
+  const missing = places.filter((place) => !found.has(wanted[place] ?? 0))
+  const request = { batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed }
+  const indices = Uint32Array.from(missing, (place) => wanted[place] ?? 0)
+  const labels = Uint8Array.from(missing, (place) => dataset.labels[place] ?? 0)
+  let count = 0
+  const run = partsOf({ network, dataset, indices, request }, control, (samples) =>
+    tell('images', n - missing.length + samples),
   )
-  const { verifier } = settings
-  if (verifier === undefined || epsilon === undefined) return evaluation
-  const { vra, perSample } = await verify(network, dataset, {
-    verifier,
-    epsilon,
-    images: n,
-    evaluation: precision === 'bf16' ? undefined : evaluation,
-    seed: settings.seed,
-    signal,
-    onProgress: onProgress && (({ images }) => onProgress({ samples: n + images, totalSamples })),
+  for await (const part of run) {
+    const size = part.predictions.length
+    const reached = outcomesIn(
+      indices.subarray(count, count + size),
+      labels.subarray(count, count + size),
+      part,
+      attack,
+    )
+    for (const outcome of reached) found.set(outcome.index, outcome)
+    count += size
+    await onResult?.(reached)
+    yield* reached
+  }
+  const outcomes = [...wanted].flatMap((index) => found.get(index) ?? [])
+  const verdicts: ImageVerdict[] = [...before.verdicts]
+  const resume = () => evaluateFrom(network, dataset, options, { outcomes, verdicts })
+  if (outcomes.length === 0 && n > 0) throw nothingDone('evaluate')
+  const evaluation = summarise(outcomes, attack)
+  const stopped = () => printedAs({ ...evaluation, stopped: true as const }, describeEvaluation)
+  if (outcomes.length < n) return { result: stopped(), resume }
+  if (verifier === undefined || epsilon === undefined) return { result: evaluation }
+  const proving = verifySteps(
+    network,
+    dataset,
+    {
+      ...{ verifier, epsilon, seed, images: n, done: verdicts },
+      evaluation: precision === 'bf16' ? undefined : evaluation,
+      onResult: (reached) => void verdicts.push(...reached),
+      onProgress: ({ images }) => tell(verifier.kind, n + images),
+    },
+    { ...control, report: () => undefined },
+  )
+  const proved = await lastOf(proving).catch((error: unknown) => {
+    if (control.halt.aborted && verdicts.length === 0) return undefined
+    throw error
   })
+  if (proved === undefined || proved.halted) return { result: stopped(), resume }
+  const { vra, perSample } = proved.verification
   const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
-  return {
+  const result = {
     ...evaluation,
     vra,
     verifier,
     epsilon,
     perSample: brief({ ...evaluation.perSample, verified, margins: perSample.margins }),
   }
+  return { result: printedAs(result, describeEvaluation) }
+}
+
+/** Native jobs take so long at most, so that one that is stopped loses little. */
+const PART_SECONDS = 1
+
+interface Work {
+  network: Network
+  dataset: Dataset
+  indices: Uint32Array
+  request: Omit<EvaluateRequest, 'indices'>
+}
+
+/** Evaluates in parts of whole batches, few at first, until halted; batches are the same as in one part. */
+async function* partsOf(
+  { network, dataset, indices, request }: Work,
+  { signal, halt }: JobControl,
+  tell: (samples: number) => void,
+): AsyncGenerator<EvaluateResult> {
+  const either = AbortSignal.any([signal, halt])
+  for (let start = 0, size = request.batchSize; start < indices.length; ) {
+    const before = start
+    const asked = { ...request, indices: indices.slice(start, start + size) }
+    try {
+      const result = await settle(
+        () =>
+          addon().evaluate(network.handle, dataset.handle, asked, ({ samples }) => tell(before + samples)),
+        either,
+      )
+      if (result.seconds < PART_SECONDS / 2) size *= 2
+      start += asked.indices.length
+      tell(start)
+      yield result
+    } catch (error) {
+      if (signal.aborted || error !== halt.reason) throw error
+      return
+    }
+  }
 }
 
 const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined): Evaluation => {
   const perSample = listsOf(outcomes, attack)
   const parts = attack === undefined ? [] : attackParts(attack).map(attackName)
-  return {
+  const evaluation: Evaluation = {
     n: outcomes.length,
     ...tally(perSample.labels, perSample.predictions, perSample.adversarialPredictions),
     ...(attack && { attack }),
@@ -169,4 +264,21 @@ const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined
     }),
     perSample: brief(perSample),
   }
+  return printedAs(evaluation, describeEvaluation)
+}
+
+/** `Evaluation { accuracy 85.3 [83.0, 87.4], era …, n 1000, … }`. */
+const describeEvaluation = (evaluation: Evaluation): string => {
+  const { accuracy, era, vra, n, notFinite, attack, verifier, epsilon, stopped } = evaluation
+  const facts = [
+    `accuracy ${formatProportion(accuracy)}`,
+    ...(era === undefined ? [] : [`era ${formatProportion(era)}`]),
+    ...(vra === undefined ? [] : [`vra ${formatProportion(vra)}`]),
+    `n ${n}`,
+    ...(attack === undefined ? [] : [describeAttack(attack)]),
+    ...(verifier === undefined ? [] : [`${describeVerifier(verifier)}, eps ${formatPixels(epsilon ?? 0)}`]),
+    ...(notFinite === undefined ? [] : [`${notFinite} with logits that are not finite`]),
+    ...(stopped ? ['stopped'] : []),
+  ]
+  return `Evaluation { ${facts.join(', ')} }`
 }
