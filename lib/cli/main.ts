@@ -11,6 +11,7 @@ import { evaluateCommand } from './evaluate.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { reportCommand } from './report.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -33,6 +34,7 @@ export const program = (): Command => {
     verifyCommand(),
     describeCommand(),
     compactCommand(),
+    reportCommand(),
     benchCommand(),
     importCommand(),
     dataCommand(),
