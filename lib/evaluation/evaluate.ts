@@ -96,8 +96,8 @@ export const evaluateOptionNames: readonly string[] = [...Object.keys(schema.sha
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
- * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone contradicts it, so that VRA never exceeds ERA at the
- * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
+ * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone
+ * contradicts it, so that VRA never exceeds ERA at the same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
  * aborted, which takes effect within one batch
@@ -139,6 +139,7 @@ async function* evaluateSteps(
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
+  const { batchSize = network.device === 'cpu' ? 250 : 1000, seed, verifier } = settings
   const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
   if (verifier !== undefined && epsilon === undefined) {
     throw invalid(
@@ -148,7 +149,6 @@ async function* evaluateSteps(
   const totalSamples = verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
   requirePrecision(precision, network.type, 'evaluate')
-  const { batchSize = network.device === 'cpu' ? 250 : 1000, seed, verifier } = settings
   const tell = (label: string, samples: number): void => {
     control.report({ label, done: samples, total: totalSamples, fraction: samples / totalSamples })
     onProgress?.({ samples, totalSamples })
