@@ -11,6 +11,7 @@ import { evaluateCommand } from './evaluate.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -29,6 +30,7 @@ export const program = (): Command => {
     runCommand(),
     resumeCommand(),
     gridCommand(),
+    reproduceCommand(),
     evaluateCommand(),
     verifyCommand(),
     describeCommand(),
