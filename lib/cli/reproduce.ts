@@ -7,6 +7,7 @@ import { invalid } from '../base/errors.js'
 import { formatSeconds } from '../base/numbers.js'
 import { parse } from '../base/schemas.js'
 import { dataSchema, namedData } from '../data/sets.js'
+import { analyse } from '../experiments/analyses.js'
 import { setDamagedAside } from '../experiments/cache.js'
 import { type Cost, costOf, requireRoom } from '../experiments/cost.js'
 import type { Experiment, Setting } from '../experiments/experiment.js'
@@ -15,7 +16,7 @@ import { experiments, experimentsNamed } from '../experiments/index.js'
 import { type ExperimentPlan, type PlannedRun, planExperiments } from '../experiments/plan.js'
 import { parseReadings, readingNames } from '../experiments/readings.js'
 import { type ScaleName, scaleNames, scales } from '../experiments/scales/index.js'
-import { launch, type Plan, runFolder } from '../grids/index.js'
+import { type Launcher, launch, type Plan, runFolder } from '../grids/index.js'
 import { countsText, writeReproductions } from '../report/reproduction.js'
 import { table } from '../report/tables.js'
 import { resultPath } from '../runs/run.js'
@@ -127,22 +128,32 @@ const reproduce = async (wanted: readonly Experiment[], flags: Flags): Promise<v
     await interruptible(
       () => 'the same command goes on',
       async (signal) => {
-        if (open.length === 0) return
-        const { grid: begun, released } = await launch(grid, launcher, { signal, add: true })
-        // Waited for below; until then its failure is nobody's.
-        released.catch(() => undefined)
-        try {
-          if (launcher.kind === 'local' || flags.follow)
-            await followed(begun, signal, launcher.kind === 'local' ? 1 : 5)
-        } finally {
-          await released
-        }
+        if (open.length > 0) await carriedOut(grid, launcher, flags, signal)
+        await analyse(plan, grid, { signal })
       },
       'stopping at checkpoints; press Ctrl-C again to stop at once',
     )
     await report(plan, grid, setting, flags)
   } finally {
     plan.dispose()
+  }
+}
+
+/** Launches the runs, and waits for them unless a scheduler has them and nobody wants to. */
+const carriedOut = async (
+  grid: Plan,
+  launcher: Launcher,
+  { follow }: Flags,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { grid: begun, released } = await launch(grid, launcher, { signal, add: true })
+  // Waited for below; until then its failure is nobody's.
+  released.catch(() => undefined)
+  const isLocal = launcher.kind === 'local'
+  try {
+    if (isLocal || follow) await followed(begun, signal, isLocal ? 1 : 5)
+  } finally {
+    await released
   }
 }
 

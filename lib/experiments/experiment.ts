@@ -6,6 +6,7 @@ import type { Figure, ReproducedCell } from '../papers/reproduction.js'
 import type { PaperNetwork } from '../papers/sehwag2019.js'
 import type { Recipe } from '../recipes/recipe.js'
 import type { ResultRow, RunResult } from '../runs/result.js'
+import type { Conflict } from './conflict.js'
 import type { Readings } from './readings.js'
 import type { Scale } from './scale.js'
 
@@ -27,12 +28,16 @@ export interface Source {
   readonly row: string
   /** The recipe of its pre-training, which it shares with others; none where it is that. */
   readonly training?: Source
+  /** Whether the conflict of its gradients is looked at, of the dense network. */
+  readonly conflict?: boolean
 }
 
 /** What was found of a source. */
 export interface Found {
   readonly result: RunResult
   readonly row: ResultRow
+  /** Where the source asks for it. */
+  readonly conflict?: Conflict
 }
 
 /** A figure, and the networks that it is of. */
@@ -40,7 +45,7 @@ export interface Measure {
   readonly sources: readonly Source[]
   /** From what was found of each source, in their order, with one seed; nothing where there is no such figure. */
   readonly of: (found: readonly Found[]) => Figure | undefined
-  /** Whether more of it is better; else it is only more. */
+  /** Whether it is an accuracy, of which more is better; others are compared as they are at every scale. */
   readonly good: boolean
 }
 

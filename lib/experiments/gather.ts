@@ -6,6 +6,7 @@ import { type GridFolder, runFolder } from '../grids/index.js'
 import type { Figure, ReproducedCell, Reproduction } from '../papers/reproduction.js'
 import { type RunResult, readResult } from '../runs/result.js'
 import { resultPath } from '../runs/run.js'
+import { conflictsOf } from './analyses.js'
 import type { Cell, Found, Measure, Setting } from './experiment.js'
 import type { ExperimentPlan } from './plan.js'
 import { judged } from './verdict.js'
@@ -17,13 +18,15 @@ export async function gather(
   { scale, readings, changes }: Setting,
 ): Promise<Reproduction[]> {
   const results = await resultsOf(plan, grid)
+  const conflicts = await conflictsOf(plan, grid)
   /** With each seed, and of all together. */
   const figureOf = (measure: Measure): { figure?: Figure; seeds: number[] } => {
     const each = plan.seeds.flatMap((seed) => {
       const found = measure.sources.map((source): Found | undefined => {
         const result = results.get(plan.runOf(source, seed).task.name)
         const row = result?.rows.find(({ name }) => name === source.row)
-        return result && row && { result, row }
+        const conflict = source.conflict ? conflicts.get(plan.runOf(source, seed).task.name) : undefined
+        return result && row && { result, row, ...(conflict && { conflict }) }
       })
       const complete = found.filter((one) => one !== undefined)
       const figure = complete.length === found.length ? measure.of(complete) : undefined

@@ -29,7 +29,7 @@ const read = ({ result, row }: Found, metric: Metric): Figure | undefined => {
 /** The mean, over several networks, of what one has of an accuracy of another, in percent. */
 export const keptOf = (pairs: readonly { now: Source; dense: Source; metric: Metric }[]): Measure => ({
   sources: pairs.flatMap(({ now, dense }) => [now, dense]),
-  good: true,
+  good: false,
   of: (found) => {
     const shares = pairs.map(({ metric }, index) => {
       const [now, dense] = [found[2 * index], found[2 * index + 1]].map((each) => each && read(each, metric))
@@ -51,7 +51,7 @@ export const lostAt = (
   share: number,
 ): Measure => ({
   sources: curve.map(({ source }) => source),
-  good: true,
+  good: false,
   of: (found) => {
     const values = found.map((each) => read(each, metric))
     const [first] = values

@@ -20,6 +20,10 @@ export const readingsSchema = strict({
   wideResNet: choice(['28-5', '28-10']).default('28-5'),
   /** What α is: the probability that a batch is bounded (`coin`), or the weight of the robust loss (`convex`). */
   alpha: z.exactOptional(choice(['coin', 'convex'])),
+  /** How long networks are trained from scratch: the epochs of pre-training and fine-tuning, or of pre-training alone. */
+  scratch: choice(['total', 'pretraining']).default('total'),
+  /** What the abstract's triple of kept shares is of: weights, as tables 2 and 4 give it, or filters, as the conclusion says. */
+  triple: choice(['unstructured', 'filter']).default('unstructured'),
 })
 
 export type Readings = z.output<typeof readingsSchema>

@@ -39,6 +39,8 @@ export interface Scale {
   readonly threads?: number
   /** Sparsities at which every trajectory is evaluated; 50, 75 and 90 % are among them. */
   readonly points: readonly number[]
+  /** Those of networks that are not fine-tuned, where a curve is wanted. */
+  readonly finePoints: readonly number[]
   /** PGD while training. Attacks that evaluate are the paper's at every scale. */
   readonly attack: { readonly steps: number }
   readonly networks: Readonly<Record<PaperNetwork, NetworkScale>>

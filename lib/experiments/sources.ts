@@ -61,6 +61,8 @@ export const pruned = (setting: Setting, training: Training, pruning: Pruning): 
     ...base.recipe,
     prune: {
       ...settings,
+      // Each point is the end of a step.
+      steps: Math.max(settings.steps, points.length),
       structure,
       sparsity,
       scope: readings.scope,

@@ -30,6 +30,7 @@ export const nightScale: Scale = {
   full: false,
   images: 1000,
   points: [0.25, 0.5, 0.75, 0.9],
+  finePoints: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
   attack: { steps: 5 },
   networks: {
     vgg16: {

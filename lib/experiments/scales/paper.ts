@@ -22,6 +22,7 @@ export const paperScale: Scale = {
   meaning: 'full width, all images, 100 epochs of pre-training, 40 steps of 5 epochs',
   full: true,
   points: [0.25, 0.5, 0.6, 0.75, 0.84, 0.9],
+  finePoints: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
   attack: { steps: 10 },
   networks: {
     vgg16: attacked,
