@@ -71,12 +71,15 @@ export {
   evaluateEngine,
 } from './evaluation/evaluateEngine.js'
 export type { Accuracies } from './evaluation/tally.js'
+export { exportOnnx, type OnnxOptions } from './formats/onnx/export.js'
+export { importOnnx, type OnnxModel, readOnnxModel } from './formats/onnx/import.js'
 export {
   importTorch,
   readTorchModel,
   type TorchModel,
   type TorchModelTensor,
 } from './formats/torch/import.js'
+export { foldBatchNorm } from './models/fold.js'
 export type { Model } from './models/modelFile.js'
 export {
   allCnn,

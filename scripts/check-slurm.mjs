@@ -175,8 +175,11 @@ const at = (name) => join(folder, name)
 const status = async (name) => JSON.parse((await run('grid', at(name), '--status', '--json')).stdout)
 const stateOf = async (name, task) => (await status(name)).tasks.find((each) => each.name === task)
 
-/** Slurm begins a requeued job after two minutes; nobody has to wait for them here. */
-const hurry = (job) => slurm('scontrol', 'update', `JobId=${job}`, 'StartTime=now')
+/**
+ * Slurm begins a requeued job after two minutes; nobody has to wait for all of them here. But a node refuses a job with
+ * "credential revoked" in the second in which it has ended there, so not at once.
+ */
+const hurry = (job) => slurm('scontrol', 'update', `JobId=${job}`, 'StartTime=now+5')
 
 async function sharedPretraining() {
   const file = grid('shared', { recipe: recipe(2), matrix: { 'prune.sparsity': [0.5, 0.75], seed: [1, 2] } })

@@ -1,14 +1,13 @@
 /** `coppice compact RUN|MODEL -o FILE`: writes a physically smaller model with the same logits. */
-import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
-import { CoppiceError, invalid } from '../base/errors.js'
+import { CoppiceError } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
 import { loadNetwork, type Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
 import { count, table } from '../report/tables.js'
-import { modelFiles } from '../runs/models.js'
-import { printResult } from './output.js'
+import { oneModel } from '../runs/models.js'
+import { printResult, requireNew } from './output.js'
 
 interface Flags {
   output: string
@@ -36,10 +35,8 @@ export const compactCommand = (): Command =>
     .option('--checkpoint <name>', 'of a run, which model')
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: Flags) => {
-      if (existsSync(flags.output)) {
-        throw new CoppiceError('ERR_FILE', `${flags.output} exists already; choose another file with -o`)
-      }
-      const { name, path } = await chooseModel(argument, flags.checkpoint)
+      requireNew(flags.output)
+      const { name, path } = await oneModel(argument, flags.checkpoint)
       const network = await loadNetwork(path)
       const smaller = await network.compact()
       const difference = await compareLogits(network, smaller)
@@ -56,16 +53,6 @@ export const compactCommand = (): Command =>
       }
       printResult(flags.json, value, () => asText(before, after, difference))
     })
-
-const chooseModel = async (argument: string, checkpoint: string | undefined) => {
-  const files = await modelFiles(argument, checkpoint === undefined ? [] : [checkpoint])
-  const pruned = files.filter(({ name }) => files.length === 1 || name !== 'dense')
-  const [only, ...others] = pruned
-  if (only !== undefined && others.length === 0) return only
-  throw invalid(
-    `--checkpoint: choose one of the models of ${argument}: ${files.map(({ name }) => name).join(', ')}`,
-  )
-}
 
 /** Largest difference of logits over some images of noise, relative to the largest logit. */
 const compareLogits = async (network: Network, smaller: Network): Promise<number> => {

@@ -1,10 +1,10 @@
-/** `coppice import FILE -o MODEL`: a model from a PyTorch state dict, without Python. */
+/** `coppice import FILE -o MODEL`: a model from a PyTorch state dict or an ONNX file, without Python. */
 
-import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import type { ParameterType } from '../../bindings/native.js'
-import { CoppiceError, invalid } from '../base/errors.js'
+import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
+import { readOnnxModel } from '../formats/onnx/import.js'
 import { readTorchModel, type TorchModel } from '../formats/torch/import.js'
 import { printable } from '../formats/torch/match.js'
 import { fileLayout, writeModel } from '../models/modelFile.js'
@@ -13,7 +13,7 @@ import type { NetworkSpec } from '../networks/spec.js'
 import { readSpec } from '../networks/specFile.js'
 import { count, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
-import { printResult } from './output.js'
+import { printResult, requireNew } from './output.js'
 
 interface Flags {
   output: string
@@ -28,8 +28,13 @@ interface Flags {
 
 export const importCommand = (): Command =>
   new Command('import')
-    .description('make a model file of a PyTorch state dict (.pth, .pt); nothing in it is run')
-    .argument('<file>', 'what torch.save(model.state_dict(), FILE) wrote, or a checkpoint with a state dict')
+    .description(
+      'make a model file of a PyTorch state dict (.pth, .pt) or an ONNX file; nothing in it is run',
+    )
+    .argument(
+      '<file>',
+      'what torch.save(model.state_dict(), FILE) wrote, or a checkpoint with a state dict; or a network (.onnx)',
+    )
     .requiredOption('-o, --output <file>', 'model file to write (.safetensors)')
     .option('--spec <file>', "JSON file with the network's spec")
     .option('--network <name>', 'a network by name, instead of --spec')
@@ -46,9 +51,8 @@ export const importCommand = (): Command =>
     )
     .option('--json', 'print JSON')
     .action(async (path: string, flags: Flags) => {
-      if (existsSync(flags.output)) {
-        throw new CoppiceError('ERR_FILE', `${flags.output} exists already; choose another file with -o`)
-      }
+      requireNew(flags.output)
+      if (path.endsWith('.onnx')) return importOnnxFile(path, flags)
       const spec = await chooseSpec(flags)
       const { model, ...read } = await readTorchModel(path, spec, { type: flags.type })
       await writeModel(flags.output, { ...model, layout: fileLayout(spec) })
@@ -63,6 +67,33 @@ export const importCommand = (): Command =>
       }
       printResult(flags.json, value, () => asText(value))
     })
+
+/** An ONNX file says which network it is. */
+const importOnnxFile = async (path: string, flags: Flags): Promise<void> => {
+  const { output, spec, network, scale, classes, normalize, type, json } = flags
+  if ([spec, network, scale, classes].some((flag) => flag !== undefined) || !normalize) {
+    throw invalid(
+      '--spec, --network and what goes with them are for PyTorch files; an ONNX file says it itself',
+    )
+  }
+  const { model, ...read } = await readOnnxModel(path, { type })
+  await writeModel(output, { ...model, layout: fileLayout(model.spec) })
+  const value = {
+    file: path,
+    output,
+    network: model.spec.name,
+    parameters: model.parameters.length,
+    type,
+    ...read,
+  }
+  printResult(json, value, () =>
+    [
+      `${value.network}: ${count(value.parameters)} parameters from ${path} (by ${printable(read.producer)}, ` +
+        `operators of version ${read.opset}).`,
+      `Written to ${output} as ${type}.`,
+    ].join('\n'),
+  )
+}
 
 const chooseSpec = async (flags: Flags): Promise<NetworkSpec> => {
   const { spec, network, scale, classes, normalize } = flags

@@ -8,6 +8,7 @@ import { dataCommand } from './data.js'
 import { describeCommand } from './describe.js'
 import { doctorCommand } from './doctor.js'
 import { evaluateCommand } from './evaluate.js'
+import { exportCommand } from './export.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
@@ -37,6 +38,7 @@ export const program = (): Command => {
     compactCommand(),
     benchCommand(),
     importCommand(),
+    exportCommand(),
     dataCommand(),
     doctorCommand(),
   ]

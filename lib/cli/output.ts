@@ -1,4 +1,5 @@
 /** What every command shares: where output goes, how errors end the process, and what Ctrl-C does. */
+import { existsSync } from 'node:fs'
 import { CommanderError } from 'commander'
 import { CoppiceError } from '../base/errors.js'
 
@@ -11,6 +12,12 @@ export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
 /** Results, for people or as JSON: the only thing that goes to stdout. */
 export const printResult = (json: boolean | undefined, value: unknown, text: () => string): void => {
   process.stdout.write(`${json === true ? JSON.stringify(value, null, 2) : text()}\n`)
+}
+
+/** No command writes over a file. @throws CoppiceError `ERR_FILE` where there is one */
+export const requireNew = (output: string): void => {
+  if (!existsSync(output)) return
+  throw new CoppiceError('ERR_FILE', `${output} exists already; choose another file with -o`)
 }
 
 /** Everything else goes to stderr. */

@@ -48,6 +48,17 @@ export async function modelFiles(argument: string, names: readonly string[] = []
   }))
 }
 
+/** The one model that an argument names; of a run, the one that `checkpoint` names, or its only pruned one. */
+export const oneModel = async (argument: string, checkpoint: string | undefined): Promise<ModelFile> => {
+  const files = await modelFiles(argument, checkpoint === undefined ? [] : [checkpoint])
+  const pruned = files.filter(({ name }) => files.length === 1 || name !== 'dense')
+  const [only, ...others] = pruned
+  if (only !== undefined && others.length === 0) return only
+  throw invalid(
+    `--checkpoint: choose one of the models of ${argument}: ${files.map(({ name }) => name).join(', ')}`,
+  )
+}
+
 /** The run that an argument is, or that a model file lies in. */
 export const runOf = (argument: string): string | undefined => {
   if (isRun(argument)) return argument

@@ -1,0 +1,54 @@
+import { statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readModel } from '../../lib/models/modelFile.js'
+import { temporaryFolder, tinySpec } from '../helpers.js'
+import { shaken } from '../models/shaken.js'
+import { coppice } from './command.js'
+
+describe('coppice export', () => {
+  it('writes an ONNX file that coppice import reads back', async () => {
+    const folder = temporaryFolder()
+    const file = (name: string) => join(folder, name)
+    await (await shaken(tinySpec())).save(file('model.safetensors'))
+    const ended = await coppice('export', file('model.safetensors'), '-o', file('model.onnx'))
+    expect(ended).toMatchObject({ code: 0, stderr: '' })
+    expect(ended.stdout).toMatch(
+      /^tiny: 1,396 parameters, 0 % of the weights pruned, written to .*model.onnx/,
+    )
+
+    const json = await coppice(
+      ...['export', file('model.safetensors'), '-o', file('folded.onnx'), '--fold', '--json'],
+    )
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      network: 'tiny',
+      sparsity: 0,
+      bytes: statSync(file('folded.onnx')).size,
+    })
+
+    const back = await coppice('import', file('model.onnx'), '-o', file('back.safetensors'))
+    expect(back).toMatchObject({ code: 0, stderr: '' })
+    expect(back.stdout).toMatch(/by coppice .*, operators of version 13/)
+    const [before, after] = [
+      await readModel(file('model.safetensors')),
+      await readModel(file('back.safetensors')),
+    ]
+    expect(after.parameters).toEqual(before.parameters)
+  })
+
+  it('refuses what it cannot do in one line', async () => {
+    const folder = temporaryFolder()
+    const file = (name: string) => join(folder, name)
+    await (await shaken(tinySpec())).save(file('model.safetensors'))
+    writeFileSync(file('there.onnx'), '')
+    const ends = await Promise.all([
+      coppice('export', file('model.safetensors'), '-o', file('model.pt')),
+      coppice('export', file('model.safetensors'), '-o', file('there.onnx')),
+      coppice('export', file('nothing'), '-o', file('a.onnx')),
+      coppice('import', file('there.onnx'), '-o', file('a.safetensors')),
+      coppice('import', file('there.onnx'), '-o', file('a.safetensors'), '--network', 'vgg16'),
+    ])
+    expect(ends.map(({ code }) => code)).toEqual([2, 1, 1, 1, 2])
+    for (const { stderr } of ends) expect(stderr).toMatch(/^coppice: [^\n]+\n$/)
+  })
+})
