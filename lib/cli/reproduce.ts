@@ -113,7 +113,6 @@ const reproduce = async (wanted: readonly Experiment[], flags: Flags): Promise<v
     }
     const open = plan.runs.filter(({ task }) => !existsSync(resultPath(runFolder(grid, task.name))))
     const cost = await costOf(open, {
-      images: plan.images,
       device: setting.shared.device,
       threads: setting.shared.threads,
     })

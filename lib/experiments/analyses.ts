@@ -31,17 +31,14 @@ export async function analyse(
   grid: Folder,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
-  for (const { task, resolved, seed } of runsToAnalyse(plan)) {
+  for (const { task, resolved, seed, images } of runsToAnalyse(plan)) {
     const run = runFolder(grid, task.name)
     if (!existsSync(resultPath(run)) || (await readAnalysis(grid, task.name)) !== undefined) continue
     await makeFolder(join(grid.folder, 'analyses'))
     const { objective, batchSize } = resolved.pretrain
-    const { device } = plan.images
-    const options = { device, objective, batchSize, seed, signal }
-    await writeJson(
-      analysisPath(grid, task.name),
-      await conflictOf(checkpointPath(run, 'dense'), plan.images, options),
-    )
+    const options = { device: images.device, objective, batchSize, seed, signal }
+    const conflict = await conflictOf(checkpointPath(run, 'dense'), images, options)
+    await writeJson(analysisPath(grid, task.name), conflict)
   }
 }
 

@@ -7,10 +7,8 @@ import type { Device } from '../../bindings/native.js'
 import { CoppiceError } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
 import { totalWork } from '../compression/work.js'
-import type { Dataset } from '../data/dataset.js'
 import { Network } from '../models/network.js'
 import { describeNetwork } from '../networks/describe.js'
-import type { NetworkSpec } from '../networks/spec.js'
 import { natural, objectiveWork } from '../objectives/index.js'
 import { train } from '../training/train.js'
 import type { PlannedRun } from './plan.js'
@@ -26,7 +24,6 @@ export interface Cost extends RunCost {
 
 interface Calibration {
   readonly device: Device
-  readonly images: Dataset
   /** CPU threads of a run. */
   readonly threads?: number | undefined
 }
@@ -40,9 +37,9 @@ export async function costOf(runs: readonly PlannedRun[], calibration: Calibrati
   const costs = new Map<PlannedRun, RunCost>()
   for (const run of runs) {
     const key = hashOf(run.spec)
-    const pace = paces.get(key) ?? (await secondsOfPass(run.spec, calibration))
+    const pace = paces.get(key) ?? (await secondsOfPass(run, calibration))
     paces.set(key, pace)
-    costs.set(run, { seconds: pace * workOf(run, calibration.images.length), bytes: bytesOf(run) })
+    costs.set(run, { seconds: pace * workOf(run), bytes: bytesOf(run) })
   }
   const sum = (of: (cost: RunCost) => number) => [...costs.values()].reduce((all, cost) => all + of(cost), 0)
   return { runs: costs, seconds: sum(({ seconds }) => seconds), bytes: sum(({ bytes }) => bytes) }
@@ -54,8 +51,8 @@ const TIMED = 64
 
 /** Seconds of one image's pass through a network, as training takes it. */
 const secondsOfPass = async (
-  spec: NetworkSpec,
-  { images, device, threads }: Calibration,
+  { spec, images }: PlannedRun,
+  { device, threads }: Calibration,
 ): Promise<number> => {
   if (threads !== undefined) addon().setThreads(threads)
   const network = await Network.create(spec, { device, seed: 0 })
@@ -72,8 +69,8 @@ const secondsOfPass = async (
 }
 
 /** Passes of a run; one that takes its dense network from another neither trains nor evaluates it. */
-const workOf = ({ resolved, task }: PlannedRun, train: number): number => {
-  const images = { train, validation: 0 }
+const workOf = ({ resolved, task, images: { length } }: PlannedRun): number => {
+  const images = { train: length, validation: 0 }
   const { prune: _, ...dense } = resolved
   const before = task.pretrained === undefined ? 0 : totalWork(dense, images)
   return totalWork(resolved, images) - before

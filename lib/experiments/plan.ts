@@ -6,7 +6,7 @@
 
 import { canonicalJson } from '../base/json.js'
 import type { Dataset } from '../data/dataset.js'
-import { loadData } from '../data/load.js'
+import { type DataSplits, loadData } from '../data/load.js'
 import type { Task } from '../grids/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import type { Recipe } from '../recipes/recipe.js'
@@ -26,6 +26,8 @@ export interface PlannedRun {
   readonly spec: NetworkSpec
   readonly identity: string
   readonly seed: number
+  /** Its training images. */
+  readonly images: Dataset
 }
 
 export interface ExperimentPlan {
@@ -35,8 +37,6 @@ export interface ExperimentPlan {
   readonly runs: readonly PlannedRun[]
   /** The run that a source is read from, with a seed. */
   readonly runOf: (source: Source, seed: number) => PlannedRun
-  /** Training images, which costs are measured on. */
-  readonly images: Dataset
   dispose(): void
 }
 
@@ -50,24 +50,18 @@ export async function planExperiments(
   const sources = planned.flatMap(({ cells }) =>
     cells.flatMap(({ measure, dense }) => [...measure.sources, ...(dense?.measure.sources ?? [])]),
   )
-  const first = sources[0]?.recipe.data ?? setting.shared.data
-  const data = await loadData(
-    withAbsolutePaths({ ...(sources[0]?.recipe as Recipe), data: first }).data,
-    setting.shared.device,
-  )
-  const { train, validation, test } = data
+  const loaded = new Map<string, DataSplits>()
   const dispose = () => {
-    train.dispose()
-    test.dispose()
+    for (const { train, test } of loaded.values()) {
+      train.dispose()
+      test.dispose()
+    }
   }
-  const surroundings = {
-    ...{ shape: train.shape, classes: train.classes, augment: train.augment, normalize: train.normalize },
-    ...{ trainImages: train.length, testImages: test.length },
-  }
-  const contents = {
-    train: train.fingerprint,
-    validation: validation.fingerprint,
-    test: test.fingerprint,
+  const dataOf = async ({ data, device }: Recipe): Promise<DataSplits> => {
+    const key = canonicalJson(data)
+    const splits = loaded.get(key) ?? (await loadData(data, device))
+    loaded.set(key, splits)
+    return splits
   }
   const runs = new Map<string, PlannedRun>()
   const keyOf = (recipe: Recipe, seed: number) => canonicalJson({ ...recipe, seed })
@@ -77,6 +71,16 @@ export async function planExperiments(
     if (known !== undefined) return known
     const before = source.training === undefined ? undefined : await add(source.training, seed)
     const recipe = withAbsolutePaths({ ...source.recipe, seed })
+    const { train, validation, test } = await dataOf(recipe)
+    const surroundings = {
+      ...{ shape: train.shape, classes: train.classes, augment: train.augment, normalize: train.normalize },
+      ...{ trainImages: train.length, testImages: test.length },
+    }
+    const contents = {
+      train: train.fingerprint,
+      validation: validation.fingerprint,
+      test: test.fingerprint,
+    }
     const spec = await resolveNetwork(recipe, surroundings)
     const resolved = resolveRecipe(recipe, spec, surroundings)
     const identity = identityOf(resolved, spec, contents)
@@ -87,7 +91,7 @@ export async function planExperiments(
       ...(before !== undefined && { pretrained: before.task.name }),
       point: { network: source.label, seed },
     }
-    const run = { task, resolved, spec, identity, seed }
+    const run = { task, resolved, spec, identity, seed, images: train }
     runs.set(key, run)
     return run
   }
@@ -106,7 +110,6 @@ export async function planExperiments(
       ...all.filter(({ task }) => task.pretrained !== undefined),
     ],
     runOf: (source, seed) => runs.get(keyOf(source.recipe, seed)) as PlannedRun,
-    images: train,
     dispose,
   }
 }

@@ -17,6 +17,8 @@ export type TrainedWith = (typeof trainedWith)[number]
 export interface NetworkScale {
   /** Factor on the widths. */
   readonly width: number
+  /** Training images; default those of the scale. */
+  readonly train?: number
   /** How it is pre-trained with each objective, but for the objective itself. */
   readonly pretrain: Readonly<Record<TrainedWith, Omit<Pretrain, 'objective'>>>
   readonly prune: { readonly steps: number; readonly epochsPerStep: number; readonly learningRate: number }

@@ -120,11 +120,11 @@ const nameOf = ({ readings }: Setting, network: PaperNetwork): string =>
 const trainingRecipe = (setting: Setting, training: Training): Recipe => {
   const { scale, readings, shared } = setting
   const { network, filters = 1 } = training
-  const { width, pretrain, proofs } = scale.networks[network]
+  const { width, pretrain, proofs, train: most = scale.train } = scale.networks[network]
   const epochs = training.epochs ?? readings.epochs
   const images = readings.images ?? scale.images
   const { train, ...data } = shared.data
-  const own = train ?? scale.train
+  const own = train ?? most
   return recipeOf(setting, {
     ...shared,
     data: { ...data, ...(own !== undefined && { train: own }) },

@@ -2,7 +2,7 @@
  * Everything in an hour of two cores: narrow networks, a twentieth of the images, three PGD steps while training. Learning
  * rates were chosen on training images that were left out.
  */
-import type { NetworkScale, Scale } from '../scale.js'
+import type { NetworkScale, Scale, TrainedWith } from '../scale.js'
 
 const adam = (learningRate: number) =>
   ({ optimiser: { kind: 'adam', weightDecay: 0 }, learningRate, schedule: 'cosine', batchSize: 32 }) as const
@@ -12,7 +12,7 @@ const mixTrain = { bound: 'crownIbp', mix: 'convex' } as const
 /** Robust training begins naturally, and its ε grows: at once, narrow networks stay at chance. */
 const pretrain = (
   learningRate: number,
-  epochs: { natural: number; adversarial: number; mixTrain: number },
+  epochs: Readonly<Record<TrainedWith, number>>,
 ): NetworkScale['pretrain'] => {
   const shared = adam(learningRate)
   const gently = (all: number) => ({ naturalEpochs: (2 * all) / 5, rampEpochs: (3 * all) / 10 })
