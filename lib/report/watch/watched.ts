@@ -24,7 +24,7 @@ export class WatchedRuns {
   /** Reads what is new. Resolves with whether anything is. */
   async read(): Promise<boolean> {
     let changed = false
-    if (this.readings++ % LOOK_EVERY === 0) changed = await this.look()
+    if (this.readings++ % LOOK_EVERY === 0 || this.runs.size === 0) changed = await this.look()
     for (const run of this.runs.values()) changed = (await run.read()) || changed
     if (!changed) return false
     this.records = withNames(
