@@ -53,9 +53,10 @@ export interface TensorLayout {
 /**
  * Flat arenas of a network. All but `buffers` have one element per parameter; `buffers` holds the batch-norm
  * statistics. `mask` is Uint8Array of 0 and 1; the others have the network's type. `moment1` is SGD's momentum or
- * Adam's first moment, `moment2` Adam's second moment; both read as zeros before the first step that needs them.
+ * Adam's first moment, `moment2` Adam's second moment, `average` the mean of the parameters over the last steps; all three
+ * read as zeros before the first step that needs them.
  */
-export type Arena = 'parameters' | 'gradients' | 'moment1' | 'moment2' | 'buffers' | 'mask'
+export type Arena = 'parameters' | 'gradients' | 'moment1' | 'moment2' | 'average' | 'buffers' | 'mask'
 
 export interface NativeNetwork {
   readonly device: Device
@@ -151,6 +152,10 @@ export interface TrainRequest {
   /** One per step each, for objectives on bounds: the weights of the clean and of the robust loss. */
   cleanWeights: Float64Array
   robustWeights: Float64Array
+  /** One per step: how much of the new parameters goes into their average. Default: no average is kept. */
+  averageShares?: Float64Array | null
+  /** The part of the prediction loss's target that all classes share alike, from 0 to 1. Default 0. */
+  labelSmoothing?: number
   /** Optimiser steps taken since the moments were zero (Adam's bias correction). */
   stepsTaken: number
   augmentation: NativeAugmentation | null

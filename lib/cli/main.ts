@@ -12,6 +12,7 @@ import { exportCommand } from './export.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { reportCommand } from './report.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -34,6 +35,7 @@ export const program = (): Command => {
     verifyCommand(),
     describeCommand(),
     compactCommand(),
+    reportCommand(),
     benchCommand(),
     importCommand(),
     exportCommand(),

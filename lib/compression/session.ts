@@ -163,6 +163,7 @@ export class Session {
         cursor,
         moment1: await settle(() => handle.read('moment1')),
         moment2: await settle(() => handle.read('moment2')),
+        average: await settle(() => handle.read('average')),
         ...(scores !== undefined && { scores }),
       },
     })
@@ -183,7 +184,7 @@ export class Session {
     const { handle } = network
     await network.write(model)
     await settle(() => handle.resetMoments())
-    for (const arena of ['moment1', 'moment2'] as const) {
+    for (const arena of ['moment1', 'moment2', 'average'] as const) {
       const values = training?.[arena]
       // Zeros are there already; writing them would make the network hold memory it may never need.
       if (values?.some((value) => value !== 0)) await settle(() => handle.write(arena, values))

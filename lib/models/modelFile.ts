@@ -25,6 +25,8 @@ export interface TrainingState {
   cursor: unknown
   moment1: Floats
   moment2: Floats
+  /** The mean of the weights over the last steps, where one is kept; else zeros. */
+  average: Floats
   /** Learned scores, while they are being learned. */
   scores?: Floats
 }
@@ -39,7 +41,7 @@ export interface Extras {
 }
 
 /** Tensors of a checkpoint besides the network's, each with one value per parameter. */
-const TRAINING = ['moment1', 'moment2', 'scores'] as const
+const TRAINING = ['moment1', 'moment2', 'average', 'scores'] as const
 
 const historySchema = z.object({
   objective: z.exactOptional(objectiveSchema),
@@ -69,8 +71,8 @@ export async function writeModel(path: string, state: NetworkState, extras: Extr
   }
   if (training !== undefined) {
     metadata.cursor = JSON.stringify(training.cursor)
-    const { moment1, moment2, scores } = training
-    for (const [name, data] of Object.entries({ moment1, moment2, scores })) {
+    for (const name of TRAINING) {
+      const data = training[name]
       // Zeros, as after a momentum reset, need no space.
       if (data?.some((value) => value !== 0)) {
         tensors.push({ name: `training.${name}`, dtype, shape: [data.length], data })
@@ -168,6 +170,7 @@ const assemble = (
       cursor: JSON.parse(metadata.cursor) as unknown,
       moment1: optional('moment1') ?? floats(type, length),
       moment2: optional('moment2') ?? floats(type, length),
+      average: optional('average') ?? floats(type, length),
       ...(scores !== undefined && { scores }),
     },
   }

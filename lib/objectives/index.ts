@@ -8,17 +8,21 @@ import { show } from '../base/numbers.js'
 import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
+import { fgsmKind } from './fgsm.js'
 import { ibpKind } from './ibp.js'
 import { mixTrainKind } from './mixTrain.js'
 import { naturalKind } from './natural.js'
+import { nFgsmKind } from './nFgsm.js'
 import type { GentleStart, LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
 import { tradesKind } from './trades.js'
 
 export { type Adversarial, adversarial } from './adversarial.js'
 export { type CrownIbp, crownIbp } from './crownIbp.js'
+export { type Fgsm, type FgsmOptions, fgsm } from './fgsm.js'
 export { type Ibp, ibp } from './ibp.js'
 export { type MixTrain, type MixTrainOptions, mixTrain } from './mixTrain.js'
 export { type Natural, natural } from './natural.js'
+export { type NFgsm, type NFgsmOptions, nFgsm } from './nFgsm.js'
 export type { GentleStart, LossWeights, PhaseStep, Stretch } from './objective.js'
 export type { KappaOptions } from './onBounds.js'
 export { type Trades, type TradesOptions, trades } from './trades.js'
@@ -27,6 +31,8 @@ export { type Trades, type TradesOptions, trades } from './trades.js'
 const kinds = {
   natural: naturalKind,
   adversarial: adversarialKind,
+  fgsm: fgsmKind,
+  nFgsm: nFgsmKind,
   trades: tradesKind,
   mixTrain: mixTrainKind,
   ibp: ibpKind,

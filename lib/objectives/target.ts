@@ -3,12 +3,12 @@ import { type Attack, attackWithin, pgd } from '../attacks/attack.js'
 import { nativeObjective, type Objective } from './index.js'
 
 /**
- * The attack that a robust objective trains against, from a uniform start; none for `natural`. Of objectives on bounds
- * PGD-10 within their ε.
+ * The attack that a robust objective trains against, from a uniform start; none for `natural`. Of
+ * objectives of a single step and of those on bounds PGD-10 within their ε.
  */
 export const attackOf = (objective: Objective | undefined): Attack | undefined => {
   if (objective === undefined || !('epsilon' in objective)) return undefined
-  if ('stepSize' in objective) {
+  if ('steps' in objective) {
     const { epsilon, stepSize, steps } = objective
     return pgd({ epsilon, stepSize, steps })
   }

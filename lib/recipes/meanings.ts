@@ -79,6 +79,14 @@ export const meanings: Readonly<Record<string, Meaning>> = {
     default: 'what suits the data: `standard` for CIFAR, else `none`',
     takes: '`standard`, `none`, `{ pad, flip }`',
   },
+  'pretrain.averaging': {
+    meaning: 'end with the mean of the weights, which so much of stays at each step (`0.995`, say)',
+    default: 'none: the last weights',
+  },
+  'pretrain.labelSmoothing': {
+    meaning: 'the part of the target that all classes share alike',
+    default: '0',
+  },
   'prune.sparsity': {
     meaning: 'target: fraction of weights, or of filters for `structure: filter`',
     takes: 'a fraction below 1',
@@ -105,6 +113,8 @@ export const meanings: Readonly<Record<string, Meaning>> = {
   'prune.batchSize': ofPretrain,
   'prune.precision': ofPretrain,
   'prune.augment': { ...ofPretrain, takes: '`standard`, `none`, `{ pad, flip }`' },
+  'prune.averaging': ofPretrain,
+  'prune.labelSmoothing': ofPretrain,
   finetune: {
     meaning: 'an objective by name or in full, or a list: each is a branch from the same dense network',
     takes: '`matched`, `none`, an [objective](#objectives)',

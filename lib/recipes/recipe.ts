@@ -70,6 +70,8 @@ const pruneSchema = strict({
   batchSize: batchSizeSchema.optional(),
   precision: trainingShape.precision,
   augment: trainingShape.augment,
+  averaging: trainingShape.averaging,
+  labelSmoothing: trainingShape.labelSmoothing,
   /** `milestones` keeps a checkpoint at each milestone, `steps` at each pruning step. */
   keep: choice(['milestones', 'steps']).default('milestones'),
 })

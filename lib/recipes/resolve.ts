@@ -114,6 +114,8 @@ export function resolveRecipe(
         batchSize: prune.batchSize ?? training.batchSize,
         precision: prune.precision ?? training.precision,
         augment: prune.augment ?? training.augment,
+        averaging: prune.averaging ?? pretrain.averaging,
+        labelSmoothing: prune.labelSmoothing ?? pretrain.labelSmoothing,
       },
     }),
     evaluate: { ...evaluation, images, attack, ...(verify && { verify }) },

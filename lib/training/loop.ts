@@ -2,6 +2,7 @@
  * The one training loop: one native job per epoch, stopped and continued at any step. Everything random is a
  * function of seed, epoch and sample, so a cursor and the arenas are all the state there is.
  */
+import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats, TrainRequest, TrainResult } from '../../bindings/native.js'
 import type { Dataset } from '../data/dataset.js'
@@ -60,13 +61,15 @@ export async function trainingLoop(
     if (stopped || (hooks.checkpoint?.dueIn() ?? 1) <= 0) await hooks.checkpoint?.save(cursor, scores)
     hooks.signal?.throwIfAborted()
   }
+  if (plan.averaging !== undefined && plan.learn.kind === 'weights')
+    await takeAverage(network, dataset, plan, hooks)
   return { last, scores }
 }
 
 /** What an epoch does in each of its steps. */
 type EpochPlan = Pick<
   TrainRequest,
-  'order' | 'learningRates' | 'epsilonFactors' | 'cleanWeights' | 'robustWeights'
+  'order' | 'learningRates' | 'epsilonFactors' | 'cleanWeights' | 'robustWeights' | 'averageShares'
 >
 
 /** Fine-tuning starts where the schedules of pre-training end. */
@@ -89,8 +92,63 @@ const planEpoch = (dataset: Dataset, plan: TrainingPlan, epoch: number, steps: n
     epsilonFactors: Float64Array.from(places, ({ epsilon }) => epsilon),
     cleanWeights: Float64Array.from(weights, ({ clean }) => clean),
     robustWeights: Float64Array.from(weights, ({ robust }) => robust),
+    averageShares: averageShares(plan, epoch * steps, steps),
   }
 }
+
+/**
+ * How much of the new weights goes into their mean at each of `steps` steps after `taken` others: all of the first ones',
+ * so that the mean forgets where the phase began, then what the decay leaves.
+ */
+const averageShares = ({ averaging, learn }: TrainingPlan, taken: number, steps: number) =>
+  averaging === undefined || learn.kind === 'scores'
+    ? null
+    : Float64Array.from({ length: steps }, (_, step) => Math.max(1 - averaging, 10 / (10 + taken + step)))
+
+/** Steps that batch-norm statistics are estimated from: with a momentum of 0.1 the old ones count half a percent. */
+const STATISTICS_STEPS = 50
+
+/**
+ * Puts the mean of the weights in their place. Batch-norm statistics, which were those of other weights, are estimated
+ * by steps of length 0 on what the objective trains on. A function of where the last step left the network, so that a run
+ * that is killed meanwhile does it again.
+ */
+async function takeAverage(
+  network: Network,
+  dataset: Dataset,
+  plan: TrainingPlan,
+  hooks: TrainHooks,
+): Promise<void> {
+  const { handle } = network
+  const average = await settle(() => handle.read('average'))
+  await settle(() => handle.write('parameters', average))
+  if (!network.spec.nodes.some(({ op }) => op === 'batchNorm2d')) return
+  const { signal, moreDevices } = hooks
+  const steps = Math.ceil(dataset.length / plan.batchSize)
+  const still = { ...plan, learningRate: 0, averaging: undefined }
+  const epochPlan = planEpoch(dataset, still, plan.epochs, steps)
+  const few = Math.min(steps, STATISTICS_STEPS)
+  const start: TrainCursor = { ...FIRST_STEP, epoch: plan.epochs }
+  await runSteps(
+    network,
+    dataset,
+    still,
+    { signal, moreDevices },
+    start,
+    firstSteps(epochPlan, few, plan),
+    undefined,
+  )
+  signal?.throwIfAborted()
+}
+
+const firstSteps = (plan: EpochPlan, count: number, { batchSize }: TrainingPlan): EpochPlan => ({
+  order: plan.order.subarray(0, count * batchSize),
+  learningRates: plan.learningRates.subarray(0, count),
+  epsilonFactors: plan.epsilonFactors.subarray(0, count),
+  cleanWeights: plan.cleanWeights.subarray(0, count),
+  robustWeights: plan.robustWeights.subarray(0, count),
+  averageShares: null,
+})
 
 /** Runs the rest of an epoch, or as much of it as there is time for before a checkpoint or an abort. */
 async function runSteps(
@@ -112,6 +170,8 @@ async function runSteps(
     epsilonFactors: epochPlan.epsilonFactors.subarray(cursor.step),
     cleanWeights: epochPlan.cleanWeights.subarray(cursor.step),
     robustWeights: epochPlan.robustWeights.subarray(cursor.step),
+    averageShares: epochPlan.averageShares?.subarray(cursor.step) ?? null,
+    labelSmoothing: plan.labelSmoothing ?? 0,
     stepsTaken: cursor.epoch * steps + cursor.step,
     augmentation: plan.augmentation,
     precision: plan.precision,

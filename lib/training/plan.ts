@@ -19,6 +19,9 @@ export interface TrainingPlan {
   ramp: Ramp
   batchSize: number
   precision: Precision
+  /** Decay per step of the mean of the weights that the phase ends with. */
+  averaging?: number | undefined
+  labelSmoothing?: number | undefined
   augmentation: NativeAugmentation | null
   seed: number
   /** `scores` freezes the weights and learns which `keep` fraction of each tensor to keep. */

@@ -68,6 +68,8 @@ export const settingsShape = {
   batchSize: batchSizeSchema.default(128),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   augment: augmentSchema.optional(),
+  averaging: fractionBetween(0, 1).optional(),
+  labelSmoothing: fractionBetween(0, 1).optional(),
   seed: seedSchema.default(0),
 }
 
@@ -79,11 +81,16 @@ export const resolveSettings = (
   dataset: Dataset,
   settings: Settings,
   own: Pick<TrainingPlan, 'optimiser'>,
-): Pick<TrainingPlan, 'optimiser' | 'batchSize' | 'precision' | 'augmentation' | 'seed'> => ({
+): Pick<
+  TrainingPlan,
+  'optimiser' | 'batchSize' | 'precision' | 'augmentation' | 'averaging' | 'labelSmoothing' | 'seed'
+> => ({
   optimiser: settings.optimiser ?? own.optimiser,
   batchSize: settings.batchSize,
   precision: settings.precision ?? (network.type === 'float64' ? 'fp64' : 'fp32'),
   augmentation: augmentationOf(settings.augment ?? dataset.augment),
+  averaging: settings.averaging,
+  labelSmoothing: settings.labelSmoothing,
   seed: settings.seed,
 })
 

@@ -42,6 +42,17 @@ export interface TrainingSettings {
   precision?: Precision | undefined
   /** `standard`: random crops of the image padded by 4 pixels, and flips. Default: what suits the data set. */
   augment?: 'standard' | 'none' | NativeAugmentation | undefined
+  /**
+   * End with the exponential mean of the weights over the steps, which so much of stays at each step (0.995, say), instead
+   * of the last weights; batch-norm statistics are then estimated anew. After pruning a mean of its own begins. Default:
+   * none. (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018; Gowal et al., 2020, for robustness)
+   */
+  averaging?: number | undefined
+  /**
+   * The part of the prediction loss's target that all classes share alike; attacks and bounds see the label alone. Default
+   * 0. (Szegedy et al., "Rethinking the Inception Architecture", 2016)
+   */
+  labelSmoothing?: number | undefined
   /** With epoch and sample, the key of all randomness; default 0. */
   seed?: number | undefined
 }

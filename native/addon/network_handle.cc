@@ -56,10 +56,12 @@ ArenaMember arena_named(const Reader& name, bool writable) {
   if (arena == "parameters") return &Network::parameters;
   if (arena == "moment1") return &Network::moment1;
   if (arena == "moment2") return &Network::moment2;
+  if (arena == "average") return &Network::average;
   if (arena == "buffers") return &Network::buffers;
   if (arena == "mask") return &Network::mask;
   if (arena == "gradients" && !writable) return &Network::gradients;
-  name.refuse(std::string(writable ? "" : "gradients, ") + "parameters, moment1, moment2, buffers or mask");
+  name.refuse(std::string(writable ? "" : "gradients, ") +
+              "parameters, moment1, moment2, average, buffers or mask");
 }
 
 /// Refuses NaN and infinite values by the name of their tensor.

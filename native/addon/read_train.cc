@@ -30,11 +30,15 @@ TrainPlan read_train_plan(const Reader& request, const Network& network, const D
   plan.epsilon_factors = read_per_step(request["epsilonFactors"], plan.steps(), 0, 1);
   plan.clean_weights = read_per_step(request["cleanWeights"], plan.steps(), 0, limits::kLossWeight);
   plan.robust_weights = read_per_step(request["robustWeights"], plan.steps(), 0, limits::kLossWeight);
+  if (const Reader shares = request["averageShares"]; !shares.missing())
+    plan.average_shares = read_per_step(shares, plan.steps(), 0, 1);
   plan.steps_taken = request["stepsTaken"].integer(0, int64_t{1} << 53);
   if (const Reader augmentation = request["augmentation"]; !augmentation.missing())
     plan.augmentation =
         Augmentation{augmentation["pad"].integer(0, limits::kPad), augmentation["flip"].flag()};
   plan.compute = read_precision(request["precision"], network);
+  if (const Reader smoothing = request["labelSmoothing"]; !smoothing.missing())
+    plan.label_smoothing = smoothing.number(0, 1);
   plan.key = {read_seed(request["seed"]), static_cast<uint32_t>(request["epoch"].integer(0, UINT32_MAX))};
   if (const Reader devices = request["moreDevices"]; !devices.missing())
     for (uint32_t index = 0; index < devices.length(); ++index)

@@ -9,6 +9,7 @@ namespace coppice {
 struct Pgd {
   static constexpr const char* name = "pgd";
   double epsilon, step_size;  ///< in [0,1] pixels
+  double noise;               ///< half the side of the box of the uniform start, likewise
   int64_t steps, restarts;
   Start from;
 
@@ -18,17 +19,24 @@ struct Pgd {
 
   template <class Reader>
   static Pgd read(const Reader& attack) {
-    return {attack["epsilon"].number(0, 1), attack["stepSize"].number(0, 1),
+    const double epsilon = attack["epsilon"].number(0, 1);
+    const Reader noise = attack["noise"];
+    return {epsilon,
+            attack["stepSize"].number(0, 1),
+            noise.missing() ? epsilon : noise.number(0, 1),
             attack["steps"].integer(0, limits::kAttackSteps),
-            attack["restarts"].integer(1, limits::kRestarts), attack["start"].one_of(kStarts)};
+            attack["restarts"].integer(1, limits::kRestarts),
+            attack["start"].one_of(kStarts)};
   }
 
-  Pgd scaled(double factor) const { return {epsilon * factor, step_size * factor, steps, restarts, from}; }
+  Pgd scaled(double factor) const {
+    return {epsilon * factor, step_size * factor, noise * factor, steps, restarts, from};
+  }
 
   int64_t attempts(int64_t) const { return restarts; }
 
   State start(const Target& target, uint32_t attempt) const {
-    return {start_in_box(target.batch, from, epsilon, target.key, attempt)};
+    return {start_in_box(target.batch, from, noise, target.key, attempt)};
   }
   at::Tensor loss(const State&, const at::Tensor& logits, const at::Tensor& labels) const {
     return cross_entropies(logits, labels);

@@ -189,20 +189,20 @@ void Network::initialise(uint64_t seed) {
 }
 
 void Network::reset_moments() {
-  if (moment1.defined()) moment1.zero_();
-  if (moment2.defined()) moment2.zero_();
+  for (at::Tensor* arena : {&moment1, &moment2, &average})
+    if (arena->defined()) arena->zero_();
 }
 
 void Network::enforce_mask() {
   const auto pruned = mask.eq(0);
   parameters.masked_fill_(pruned, 0);
-  if (moment1.defined()) moment1.masked_fill_(pruned, 0);
-  if (moment2.defined()) moment2.masked_fill_(pruned, 0);
+  for (at::Tensor* arena : {&moment1, &moment2, &average})
+    if (arena->defined()) arena->masked_fill_(pruned, 0);
 }
 
 int64_t Network::bytes() const {
   int64_t total = 0;
-  for (const at::Tensor& arena : {parameters, gradients, buffers, moment1, moment2, mask})
+  for (const at::Tensor& arena : {parameters, gradients, buffers, moment1, moment2, average, mask})
     if (arena.defined()) total += static_cast<int64_t>(arena.nbytes());
   return total;
 }

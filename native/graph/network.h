@@ -23,7 +23,7 @@ struct NodeWeights {
 using Weights = std::vector<NodeWeights>;
 
 struct Network {
-  /// Allocates all arenas but the moments. `type` is float32 or float64.
+  /// Allocates all arenas but the moments and the average. `type` is float32 or float64.
   Network(Graph graph, at::Device device, at::ScalarType type);
 
   Graph graph;
@@ -31,6 +31,7 @@ struct Network {
   at::ScalarType type;
   at::Tensor parameters, gradients, buffers;
   at::Tensor moment1, moment2;  ///< allocated with the first step that needs them
+  at::Tensor average;           ///< likewise: the mean of the parameters over the last steps
   at::Tensor mask;              ///< uint8; 0 marks a pruned parameter
   Weights constants;            ///< of `normalize` nodes
 
@@ -44,8 +45,9 @@ struct Network {
   /// Draws every parameter anew; resets statistics, moments and mask. The same seed gives the same bits
   /// everywhere.
   void initialise(uint64_t seed);
+  /// Sets the moments and the average to zero.
   void reset_moments();
-  /// Sets pruned parameters and their moments to zero.
+  /// Sets pruned parameters, their moments and their average to zero.
   void enforce_mask();
   /// Bytes of all arenas.
   int64_t bytes() const;

@@ -23,6 +23,7 @@ Network copy_to(const Network& network, at::Device device) {
   copy.mask.copy_(network.mask);
   if (network.moment1.defined()) copy.moment1 = network.moment1.to(device, network.type, false, true);
   if (network.moment2.defined()) copy.moment2 = network.moment2.to(device, network.type, false, true);
+  if (network.average.defined()) copy.average = network.average.to(device, network.type, false, true);
   return copy;
 }
 

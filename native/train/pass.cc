@@ -26,7 +26,9 @@ at::Tensor Pass::share(const at::Tensor& mean, int64_t here, int64_t all) const 
 }
 
 at::Tensor Pass::cross_entropy(const at::Tensor& logits) const {
-  return share(at::cross_entropy_loss(logits, batch.labels), batch.labels.size(0), images());
+  return share(at::cross_entropy_loss(logits, batch.labels, {}, at::Reduction::Mean, /*ignore_index=*/-100,
+                                      settings.label_smoothing),
+               batch.labels.size(0), images());
 }
 
 at::Tensor Pass::draw(int64_t count) const {

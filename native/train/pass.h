@@ -21,7 +21,9 @@ struct PassSettings {
   RandomKey key;
   double epsilon_factor = 1;                   ///< of ε and the step size: the state of an ε ramp
   double clean_weight = 1, robust_weight = 0;  ///< of the two losses of objectives on bounds; no bounds at 0
-  int64_t draw = 0;                            ///< what tells this step's random draws from other steps'
+  /// The part of the prediction loss's target that all classes share alike (Szegedy et al., 2016).
+  double label_smoothing = 0;
+  int64_t draw = 0;    ///< what tells this step's random draws from other steps'
   bool learns = true;  ///< whether the pass of the prediction loss updates the batch-norm statistics
   Part part = {};      ///< of the whole batch, where several devices share it
 };
@@ -47,7 +49,7 @@ struct Pass {
 
   /// Images of the whole batch, of which `batch` may be a part.
   int64_t images() const { return settings.part.whole() ? batch.labels.size(0) : settings.part.total; }
-  /// The mean cross-entropy.
+  /// The mean cross-entropy of the prediction loss, with smoothed labels.
   at::Tensor cross_entropy(const at::Tensor& logits) const;
   /// What a mean over `here` images or draws adds to that over `all`, of this part and the others.
   at::Tensor share(const at::Tensor& mean, int64_t here, int64_t all) const;

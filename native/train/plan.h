@@ -26,9 +26,12 @@ struct TrainPlan {
   std::vector<double> learning_rates;                 ///< one per step
   std::vector<double> epsilon_factors;                ///< one per step
   std::vector<double> clean_weights, robust_weights;  ///< one per step, of objectives on bounds
-  int64_t steps_taken;                                ///< before this call, since the moments were zero
+  /// One per step: how much of the new parameters goes into their average; none: no average is kept.
+  std::vector<double> average_shares;
+  int64_t steps_taken;  ///< before this call, since the moments were zero
   std::optional<Augmentation> augmentation;
-  at::ScalarType compute;  ///< type of activations
+  at::ScalarType compute;      ///< type of activations
+  double label_smoothing = 0;  ///< of the prediction loss (train/pass.h)
   RandomKey key;
   std::optional<LearnScores> learn_scores;
   /// Devices that share each batch with the network's own, in contiguous slices; the CPU may be named more

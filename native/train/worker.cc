@@ -21,6 +21,11 @@ Worker::Worker(Network& network, const Dataset& dataset, const TrainPlan& plan, 
       correct_(at::zeros({}, order_.options())),
       stream_(network.device) {
   make_moments(network, plan.optimiser);
+  if (!plan.average_shares.empty()) {
+    if (!network.average.defined()) network.average = at::zeros_like(network.parameters);
+    all_shares_ = at::tensor(at::ArrayRef<double>(plan.average_shares), network.parameters.options());
+    share_ = at::empty({}, all_shares_.options());
+  }
   if (plan.learn_scores) learner_.emplace(network, *plan.learn_scores);
 }
 
@@ -37,11 +42,13 @@ void Worker::step(int64_t number) {
                               .epsilon_factor = plan_.epsilon_factors[number],
                               .clean_weight = plan_.clean_weights[number],
                               .robust_weight = plan_.robust_weights[number],
+                              .label_smoothing = plan_.label_smoothing,
                               .draw = plan_.order[begin],
                               .part = part};
   const at::Tensor indices = indices_.narrow(0, 0, share.size);
   indices.copy_(order_.narrow(0, begin + share.begin, share.size));
   numbers_.copy_(all_numbers_.select(0, number));
+  if (share_.defined()) share_.copy_(all_shares_.select(0, number));
 
   const auto work = [&] { compute(indices, settings); };
   if (recordable(plan_.objective)) {
@@ -71,6 +78,7 @@ void Worker::compute(const at::Tensor& indices, const PassSettings& settings) {
     learner_->step(numbers_.select(0, 0), momentum_of(plan_.optimiser));
   else
     optimiser_step(network_, plan_.optimiser, numbers_);
+  if (share_.defined()) network_.average.lerp_(network_.parameters, share_);
 }
 
 }  // namespace coppice

@@ -45,8 +45,9 @@ class Worker {
   const int rank_;
   std::optional<ScoreLearner> learner_;
   at::Tensor order_, all_numbers_;
-  at::Tensor indices_, numbers_;  ///< of the step under way
-  at::Tensor outcome_;            ///< likewise: its loss, and how many predictions were right; float64
+  at::Tensor all_shares_;                 ///< undefined unless an average is kept
+  at::Tensor indices_, numbers_, share_;  ///< of the step under way
+  at::Tensor outcome_;  ///< likewise: its loss, and how many predictions were right; float64
   at::Tensor losses_, correct_;
   RecordingStream stream_;
   std::map<Kind, Recorded> recordings_;

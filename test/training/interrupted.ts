@@ -8,6 +8,9 @@ import type { NetworkState } from '../../lib/models/state.js'
 import type { TrainCursor } from '../../lib/training/plan.js'
 import { type TrainOptions, type TrainSummary, train } from '../../lib/training/train.js'
 
+/** What a checkpoint holds besides the network. */
+const ARENAS = ['moment1', 'moment2', 'average'] as const
+
 export async function trainInterrupted(
   fresh: NetworkState,
   data: Dataset,
@@ -20,7 +23,7 @@ export async function trainInterrupted(
   for (let attempts = 0; summary === undefined; attempts++) {
     expect(attempts).toBeLessThan(40)
     const network = await Network.from(state)
-    for (const [index, arena] of (['moment1', 'moment2'] as const).entries()) {
+    for (const [index, arena] of ARENAS.entries()) {
       const values = moments[index]
       if (values !== undefined) await settle(() => network.handle.write(arena, values))
     }
@@ -29,9 +32,7 @@ export async function trainInterrupted(
       start = JSON.parse(JSON.stringify(cursor)) as TrainCursor
       state = await network.read()
       moments = await Promise.all(
-        (['moment1', 'moment2'] as const).map(
-          async (arena) => (await settle(() => network.handle.read(arena))) as Float32Array,
-        ),
+        ARENAS.map(async (arena) => (await settle(() => network.handle.read(arena))) as Float32Array),
       )
       controller.abort()
     }
@@ -42,6 +43,7 @@ export async function trainInterrupted(
         signal: controller.signal,
         checkpoint: { dueIn: () => 0, save },
       })
+      state = await network.read()
     } catch (error) {
       expect(error).toBe(controller.signal.reason)
     }

@@ -69,6 +69,17 @@ describe('train', () => {
     },
   )
 
+  it('ends in the same bits when it is interrupted and averages its weights', async () => {
+    const averaged = { ...options, averaging: 0.8, labelSmoothing: 0.1, epochs: 2 }
+    const data = await tinyImages(50)
+    const straight = await Network.create(tinySpec(), { seed: 1 })
+    await train(straight, data, averaged)
+    const fresh = await (await Network.create(tinySpec(), { seed: 1 })).read()
+    const { state } = await trainInterrupted(fresh, data, averaged)
+    expect(state.parameters).toEqual(await parameters(straight))
+    expect(state.buffers).toEqual((await straight.read()).buffers)
+  })
+
   it('stops at an abort with the work of the last batch kept, and says why', async () => {
     const network = await Network.create(tinySpec(), { seed: 1 })
     const controller = new AbortController()
