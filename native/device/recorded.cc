@@ -60,6 +60,11 @@ class Measuring {
 struct Recorded::Graph {
   std::optional<at::cuda::CUDAGraph> graph;
 
+  Graph() = default;
+  ~Graph() { forget(); }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
   /// Records without running. Some algorithms of cuDNN cannot be recorded.
   void record(at::Device device, bool shared, const std::function<void()>& work) {
     if (try_to_record(device, work) != Outcome::kOutOfMemory) return;
@@ -73,22 +78,32 @@ struct Recorded::Graph {
  private:
   Outcome try_to_record(at::Device device, const std::function<void()>& work) {
     namespace allocator = c10::cuda::CUDACachingAllocator;
-    const at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
+    pool_ = at::cuda::graph_pool_handle();
     graph.emplace();
-    graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
+    const Outcome begun = attempt([&] { graph->capture_begin(pool_, cudaStreamCaptureModeThreadLocal); });
+    if (begun != Outcome::kDone) return forget(), begun;
     const Outcome ran = attempt(work);
     // Also after a failure: the stream must not stay in capture mode.
     const Outcome ended = attempt([&] { graph->capture_end(); });
     if (ran == Outcome::kDone && ended == Outcome::kDone) return ran;
     if (ended != Outcome::kDone) {
       // The graph has not told the allocator that it is done with its pool.
-      attempt([&] { allocator::endAllocateToPool(device.index(), pool); });
-      attempt([&] { allocator::releasePool(device.index(), pool); });
+      attempt([&] { allocator::endAllocateToPool(device.index(), pool_); });
+      attempt([&] { allocator::releasePool(device.index(), pool_); });
     }
-    graph.reset();
+    forget();
     static_cast<void>(cudaGetLastError());  // a failed capture leaves its error behind
     return ran != Outcome::kDone ? ran : ended;
   }
+
+  /// The allocator keeps the memory of a recording that is gone for nobody, until it is told or has no other.
+  void forget() {
+    if (!graph) return;
+    graph.reset();
+    attempt([&] { c10::cuda::CUDACachingAllocator::emptyCache(pool_); });
+  }
+
+  at::cuda::MempoolId_t pool_{};
 };
 
 bool Recorded::recorded() const { return !device_.is_cuda() || graph_; }
