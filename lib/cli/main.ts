@@ -12,6 +12,7 @@ import { exportCommand } from './export.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { reportCommand } from './report.js'
 import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
@@ -36,6 +37,7 @@ export const program = (): Command => {
     verifyCommand(),
     describeCommand(),
     compactCommand(),
+    reportCommand(),
     benchCommand(),
     importCommand(),
     exportCommand(),
