@@ -103,11 +103,12 @@ const sbatchOptions = (flags: LaunchFlags): Record<string, string | true> => {
   return Object.fromEntries([...own, ...others])
 }
 
-/** Waits for a grid, with a bar of all its work and a line for each task that ends. */
+/** Waits for a grid, or some tasks of it, with a bar of all their work and a line for each that ends. */
 export const followed = async (
   grid: GridFolder,
   signal: AbortSignal,
   seconds: number,
+  only?: ReadonlySet<string>,
 ): Promise<GridStatus> => {
   const display = progressDisplay('tasks')
   const before = new Map<string, TaskStatus>()
@@ -116,6 +117,7 @@ export const followed = async (
     return await follow(grid, {
       signal,
       seconds,
+      only,
       onStatus: (status) => {
         for (const task of status.tasks) {
           const line = changeLine(before.get(task.name), task)

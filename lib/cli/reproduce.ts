@@ -149,8 +149,9 @@ const carriedOut = async (
   // Waited for below; until then its failure is nobody's.
   released.catch(() => undefined)
   const isLocal = launcher.kind === 'local'
+  const wanted = new Set(grid.tasks.map(({ name }) => name))
   try {
-    if (isLocal || follow) await followed(begun, signal, isLocal ? 1 : 5)
+    if (isLocal || follow) await followed(begun, signal, isLocal ? 1 : 5, wanted)
   } finally {
     await released
   }

@@ -61,16 +61,18 @@ export interface FollowOptions {
   signal?: AbortSignal | undefined
   /** Between two looks; default 2. */
   seconds?: number | undefined
+  /** The names of the tasks to wait for; default all. */
+  only?: ReadonlySet<string> | undefined
   onStatus?: ((status: GridStatus) => void) | undefined
 }
 
 /** Waits until no task is running or waiting any more. */
 export async function follow(grid: GridFolder, options: FollowOptions = {}): Promise<GridStatus> {
-  const { signal, seconds = 2, onStatus } = options
+  const { signal, seconds = 2, only, onStatus } = options
   // A task may leave the queue a moment before its result shows on another machine, so one look at rest is not enough.
   for (let atRest = 0; ; ) {
     signal?.throwIfAborted()
-    const status = await statusOf(grid)
+    const status = await statusOf(grid, { only })
     onStatus?.(status)
     const { running, waiting } = status.counts
     atRest = running + waiting === 0 && status.notes.length === 0 ? atRest + 1 : 0

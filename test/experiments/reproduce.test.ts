@@ -38,7 +38,8 @@ describe('coppice reproduce', () => {
       const { child, ended } = startCoppice(...TINY, '-o', folder, '--checkpoint-seconds', '0')
       const begun = () =>
         names(join(folder, 'runs')).some((name) => existsSync(join(folder, 'runs', name, 'lock')))
-      await until(() => begun() && done().length >= results)
+      await Promise.race([until(() => begun() && done().length >= results), ended])
+      expect(child.exitCode).toBeNull()
       child.kill('SIGKILL')
       await ended
     }

@@ -28,7 +28,7 @@ const pretrain = (
   }
 }
 
-const prune = (learningRate: number) => ({ steps: 4, epochsPerStep: 1, learningRate })
+const prune = (learningRate: number, epochsPerStep: number) => ({ steps: 4, epochsPerStep, learningRate })
 
 const proofs = { images: 200, verifier: 'symbolic' } as const
 
@@ -46,24 +46,24 @@ export const smokeScale: Scale = {
     vgg16: {
       width: 3 / 32,
       pretrain: pretrain(0.005, { natural: 6, adversarial: 10, mixTrain: 10 }),
-      prune: prune(0.003),
+      prune: prune(0.003, 1),
     },
     wideResNet: {
       width: 1 / 16,
       pretrain: pretrain(0.003, { natural: 6, adversarial: 6, mixTrain: 6 }),
-      prune: prune(0.003),
+      prune: prune(0.003, 1),
     },
     cifarLarge: {
       width: 1 / 4,
       pretrain: pretrain(0.002, { natural: 6, adversarial: 8, mixTrain: 14 }),
-      prune: prune(0.002),
+      prune: prune(0.002, 3),
       proofs,
       mixTrain,
     },
     allCnn: {
       width: 1 / 8,
       pretrain: pretrain(0.002, { natural: 6, adversarial: 8, mixTrain: 14 }),
-      prune: prune(0.002),
+      prune: prune(0.002, 3),
       proofs,
       mixTrain,
     },
