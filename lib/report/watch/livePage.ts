@@ -35,7 +35,7 @@ export const livePage = (): string =>
 
 /** The sections as the runs are now. */
 export const sectionsOf = async (runs: readonly RunRecord[]): Promise<Sections> => {
-  const material = { runs, benches: [], faults: [] }
+  const material = { runs, benches: [], reproductions: [], faults: [] }
   const [training, kept] = [trainingFigure(material), keptFigure(material)]
   return {
     'live-finding': html`${runs.length === 0 ? 'No run has begun yet.' : findingOf(material)}`.text,
