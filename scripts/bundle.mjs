@@ -62,7 +62,16 @@ export async function bundle({ output, xz = false } = {}) {
   mkdirSync(folder)
   try {
     await copyNode(folder)
-    const sources = ['dist', 'native', 'recipes', 'CMakeLists.txt', 'LICENSE', 'README.md', 'package.json']
+    const sources = [
+      'dist',
+      'native',
+      'recipes',
+      'web',
+      'CMakeLists.txt',
+      'LICENSE',
+      'README.md',
+      'package.json',
+    ]
     for (const path of sources) if (existsSync(join(root, path))) copy(join(root, path), join(folder, path))
     for (const script of ['install', 'build-native', 'common', 'preconditions'])
       copy(join(root, 'scripts', `${script}.mjs`), join(folder, 'scripts', `${script}.mjs`))

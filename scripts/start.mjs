@@ -1,6 +1,6 @@
 // `npm start [-- --data FOLDER] [-o FOLDER]`: sets everything up, then does the main job twice on the built-in images:
 // pre-train, prune, fine-tune and evaluate an adversarially trained network, then a verifiably trained one. With --data:
-// the former on the real CIFAR-10 in that folder. Runs go to the folder -o, by default runs.
+// the former on the real CIFAR-10 in that folder. Runs go to the folder -o, by default runs, and a report of them too.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,13 +18,16 @@ await main(async () => {
   await setup()
   const names = data === undefined ? ['builtin', 'builtin-mixtrain'] : ['cifar10-cpu']
   const from = data === undefined ? [] : ['--data', data]
+  const folder = values.output ? here(values.output) : 'runs'
+  const coppice = join(root, 'dist/lib/cli/main.js')
   for (const name of names) {
-    const output = join(values.output ? here(values.output) : 'runs', name)
+    const output = join(folder, name)
     // An interrupted run goes on where it stopped; of a finished one the result is shown.
     const job = existsSync(join(output, 'recipe.json'))
       ? ['resume', output]
       : ['run', join(root, 'recipes', `${name}.yaml`), '-o', output, ...from]
-    const coppice = join(root, 'dist/lib/cli/main.js')
     await run(process.execPath, [coppice, ...job], { stdio: 'inherit', what: `coppice ${job[0]}` })
   }
+  const report = ['report', ...names.map((name) => join(folder, name)), '-o', join(folder, 'report.html')]
+  await run(process.execPath, [coppice, ...report], { stdio: 'inherit', what: 'coppice report' })
 })

@@ -13,6 +13,7 @@ import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { replCommand } from './repl.js'
+import { reportCommand } from './report.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -35,6 +36,7 @@ export const program = (): Command => {
     verifyCommand(),
     describeCommand(),
     compactCommand(),
+    reportCommand(),
     benchCommand(),
     importCommand(),
     exportCommand(),

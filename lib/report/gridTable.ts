@@ -9,6 +9,7 @@ import { columnOf } from '../grids/names.js'
 import type { TaskResult } from '../grids/results.js'
 import { describeObjective } from '../objectives/index.js'
 import type { ResultRow } from '../runs/result.js'
+import { csv } from './csv.js'
 import { formatProportion, percent, vraColumn } from './tables.js'
 
 /** Writes `results.md`, `results.csv` and `results.json` into the folder of a grid. */
@@ -54,13 +55,7 @@ export const gridCsv = (results: readonly TaskResult[]): string => {
       Object.assign({ task: task.name }, ...columns.map(({ values }) => values(task, row))),
     ),
   ) as Record<string, unknown>[]
-  const heads = [...new Set(records.flatMap((record) => Object.keys(record)))]
-  const cell = (value: unknown): string => {
-    const text = typeof value === 'object' && value !== null ? canonicalJson(value) : String(value ?? '')
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  const lines = [heads, ...records.map((record) => heads.map((head) => record[head]))]
-  return lines.map((values) => `${values.map(cell).join(',')}\r\n`).join('')
+  return csv(records)
 }
 
 const columnsOf = (results: readonly TaskResult[]): Column[] => {

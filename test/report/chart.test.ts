@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { chartSvg } from '../../lib/report/chart.js'
-import { speedChart } from '../../lib/report/speedChart.js'
+import { speedChart } from '../../lib/report/figures/speed.js'
 import type { BenchRow, ModelResult, SideResult } from '../../lib/sparse/benchmark/sparse.js'
 
 const times = { median: 1, p95: 1, n: 1 }
