@@ -87,12 +87,15 @@ export {
 export type { Accuracies } from './evaluation/tally.js'
 export { exportOnnx, type OnnxOptions } from './formats/onnx/export.js'
 export { importOnnx, type OnnxModel, readOnnxModel } from './formats/onnx/import.js'
+export { exportTorch, type TorchExportOptions } from './formats/torch/export.js'
 export {
   importTorch,
   readTorchModel,
   type TorchModel,
   type TorchModelTensor,
+  type TorchReadOptions,
 } from './formats/torch/import.js'
+export { torchModule } from './formats/torch/module.js'
 export { foldBatchNorm } from './models/fold.js'
 export type { Layer } from './models/layers.js'
 export type { Model } from './models/modelFile.js'

@@ -5,15 +5,20 @@ import { Command } from 'commander'
 import { invalid } from '../base/errors.js'
 import { show } from '../base/numbers.js'
 import { writeOnnx } from '../formats/onnx/export.js'
+import { TORCH_ENDINGS, writeTorch } from '../formats/torch/export.js'
+import { torchModule } from '../formats/torch/module.js'
+import { foldBatchNorm } from '../models/fold.js'
 import { fileLayout, type Model, readModel } from '../models/modelFile.js'
 import { compact } from '../pruning/compact.js'
 import { sparsity } from '../pruning/sparsity.js'
 import { count, percent } from '../report/tables.js'
 import { oneModel } from '../runs/models.js'
-import { printResult, requireNew } from './output.js'
+import { note, printResult, requireNew } from './output.js'
 
 interface Flags {
-  output: string
+  output?: string
+  masks?: string
+  pytorch?: boolean
   checkpoint?: string
   compact?: boolean
   fold?: boolean
@@ -22,40 +27,57 @@ interface Flags {
 
 export const exportCommand = (): Command =>
   new Command('export')
-    .description('write a network for other tools: ONNX (.onnx)')
+    .description('write a network for other tools: ONNX (.onnx), PyTorch (.pth, .pt, .safetensors)')
     .argument('<run|model>', 'model file, or run directory (with --checkpoint)')
-    .requiredOption('-o, --output <file>', 'file to write; its ending says in which format')
+    .option('-o, --output <file>', 'file to write; its ending says in which format')
     .option('--checkpoint <name>', 'of a run, which model')
     .option('--compact', 'without the channels that pruning emptied')
     .option('--fold', 'with batch norm as part of the convolutions before it')
+    .option('--masks <file>', 'write the masks of pruned weights apart, to a .pth or .safetensors file')
+    .option('--pytorch', 'print a Python module for PyTorch that loads the .pth or .safetensors file')
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: Flags) => {
-      const write = writerFor(flags)
-      requireNew(flags.output)
+      const { output, masks, pytorch, json } = flags
+      if (output === undefined && pytorch !== true) {
+        throw invalid('say what to write: -o FILE, or --pytorch for the Python module that reads it')
+      }
+      const write = output === undefined ? undefined : writerFor(output, masks)
+      for (const file of [output, masks]) if (file !== undefined) requireNew(file)
       const { path } = await oneModel(argument, flags.checkpoint)
-      const model = flags.compact === true ? compacted(await readModel(path)) : await readModel(path)
-      await write(model)
-      const layout = fileLayout(model.spec)
-      const value = {
+      const model = prepared(await readModel(path), flags)
+      await write?.(model)
+      const layout = fileLayout(model.spec).filter(({ arena }) => arena === 'parameters')
+      const value: Value = {
         model: path,
-        output: flags.output,
         network: model.spec.name,
         parameters: model.parameters.length,
-        sparsity: sparsity(
-          model.mask,
-          layout.filter(({ arena }) => arena === 'parameters'),
-        ),
-        bytes: (await stat(flags.output)).size,
+        sparsity: sparsity(model.mask, layout),
+        ...(output !== undefined && { output, bytes: (await stat(output)).size }),
+        ...(masks !== undefined && { masks }),
+        ...(pytorch === true && { module: torchModule(model.spec) }),
       }
-      printResult(flags.json, value, () => asText(value))
+      const text = asText(value)
+      if (value.module !== undefined && json !== true) {
+        if (output !== undefined) note(text)
+        process.stdout.write(value.module)
+      } else printResult(json, value, () => text)
     })
 
-/** How the file is written whose ending the flags name. */
-const writerFor = ({ output, fold }: Flags): ((model: Model) => Promise<void>) => {
-  const ending = extname(output)
-  if (ending !== '.onnx')
-    throw invalid(`--output: expected a file that ends in .onnx, received ${show(output)}`)
-  return (model) => writeOnnx(output, model, { batchNorm: fold === true ? 'folded' : 'kept' })
+/** How the file is written, by its ending. */
+const writerFor = (output: string, masks: string | undefined): ((model: Model) => Promise<void>) => {
+  if (extname(output) === '.onnx') {
+    if (masks === undefined) return (model) => writeOnnx(output, model)
+    throw invalid('--masks is for files of PyTorch; in an ONNX file pruned weights are zeros')
+  }
+  if (TORCH_ENDINGS.includes(extname(output))) return (model) => writeTorch(output, model, masks)
+  throw invalid(
+    `--output: expected a file that ends in ${['.onnx', ...TORCH_ENDINGS].join(', ')}, received ${show(output)}`,
+  )
+}
+
+const prepared = (model: Model, { compact, fold }: Flags): Model => {
+  const small = compact === true ? compacted(model) : model
+  return fold === true ? foldBatchNorm(small) : small
 }
 
 const compacted = (model: Model): Model => {
@@ -63,12 +85,17 @@ const compacted = (model: Model): Model => {
   return { ...model, ...compact(spec, fileLayout(spec), parameters, buffers, mask) }
 }
 
-const asText = (value: {
+interface Value {
+  model: string
   network: string
-  output: string
   parameters: number
   sparsity: number
-  bytes: number
-}): string =>
-  `${value.network}: ${count(value.parameters)} parameters, ${percent(value.sparsity)} of the weights pruned, ` +
-  `written to ${value.output} (${count(value.bytes)} bytes).`
+  output?: string
+  bytes?: number
+  masks?: string
+  module?: string
+}
+
+const asText = ({ network, parameters, sparsity, output, bytes, masks }: Value): string =>
+  `${network}: ${count(parameters)} parameters, ${percent(sparsity)} of the weights pruned, ` +
+  `written to ${output} (${count(bytes ?? 0)} bytes)${masks === undefined ? '' : `, masks to ${masks}`}.`

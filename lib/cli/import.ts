@@ -1,6 +1,6 @@
 /** `coppice import FILE -o MODEL`: a model from a PyTorch state dict or an ONNX file, without Python. */
 
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { ParameterType } from '../../bindings/native.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
@@ -9,7 +9,7 @@ import { readTorchModel, type TorchModel } from '../formats/torch/import.js'
 import { printable } from '../formats/torch/match.js'
 import { fileLayout, writeModel } from '../models/modelFile.js'
 import { networkSpec } from '../networks/index.js'
-import type { NetworkSpec } from '../networks/spec.js'
+import type { ImageShape, NetworkSpec } from '../networks/spec.js'
 import { readSpec } from '../networks/specFile.js'
 import { count, table } from '../report/tables.js'
 import { integerFlag, numberFlag } from './flags.js'
@@ -21,6 +21,8 @@ interface Flags {
   network?: string
   scale?: number
   classes?: number
+  input?: ImageShape
+  keep?: number
   normalize: boolean
   type: ParameterType
   json?: boolean
@@ -37,12 +39,25 @@ export const importCommand = (): Command =>
     )
     .requiredOption('-o, --output <file>', 'model file to write (.safetensors)')
     .option('--spec <file>', "JSON file with the network's spec")
-    .option('--network <name>', 'a network by name, instead of --spec')
+    .option(
+      '--network <name>',
+      'a network by name, instead of --spec; with neither, a plain stack is guessed',
+    )
     .option('--scale <factor>', 'factor on every hidden width, for networks by name', numberFlag)
     .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2, LIMITS.size))
     .option(
       '--no-normalize',
       'for networks by name: no normalisation with the mean and deviation of CIFAR-10',
+    )
+    .option(
+      '--input <shape>',
+      'of a network that is guessed, shape of the images, such as 3,32,32',
+      shapeFlag,
+    )
+    .option(
+      '--keep <share>',
+      "of HYDRA's checkpoints, the share of weights that is kept, such as 0.1",
+      numberFlag,
     )
     .addOption(
       new Option('--type <type>', 'type of the weights in the model file')
@@ -53,11 +68,17 @@ export const importCommand = (): Command =>
     .action(async (path: string, flags: Flags) => {
       requireNew(flags.output)
       if (path.endsWith('.onnx')) return importOnnxFile(path, flags)
-      const spec = await chooseSpec(flags)
-      const { model, ...read } = await readTorchModel(path, spec, { type: flags.type })
+      const chosen = await chooseSpec(flags)
+      const { type, input, keep } = flags
+      const { model, ...read } = await readTorchModel(path, chosen, {
+        type,
+        ...(input !== undefined && { input }),
+        ...(keep !== undefined && { keep }),
+      })
+      const { spec, parameters } = model
       await writeModel(flags.output, { ...model, layout: fileLayout(spec) })
-      const { parameters, type } = model
       const value = {
+        ...(chosen === undefined && { spec }),
         file: path,
         output: flags.output,
         network: spec.name,
@@ -70,8 +91,8 @@ export const importCommand = (): Command =>
 
 /** An ONNX file says which network it is. */
 const importOnnxFile = async (path: string, flags: Flags): Promise<void> => {
-  const { output, spec, network, scale, classes, normalize, type, json } = flags
-  if ([spec, network, scale, classes].some((flag) => flag !== undefined) || !normalize) {
+  const { output, spec, network, scale, classes, input, keep, normalize, type, json } = flags
+  if ([spec, network, scale, classes, input, keep].some((flag) => flag !== undefined) || !normalize) {
     throw invalid(
       '--spec, --network and what goes with them are for PyTorch files; an ONNX file says it itself',
     )
@@ -95,13 +116,23 @@ const importOnnxFile = async (path: string, flags: Flags): Promise<void> => {
   )
 }
 
-const chooseSpec = async (flags: Flags): Promise<NetworkSpec> => {
+const shapeFlag = (text: string): ImageShape => {
+  const sizes = text.split(/[,x×]/).map(integerFlag(1, LIMITS.size))
+  const [channels, height, width, ...more] = sizes
+  if (channels !== undefined && height !== undefined && width !== undefined && more.length === 0) {
+    return [channels, height, width]
+  }
+  throw new InvalidArgumentError('Expected three numbers: channels, height and width, such as 3,32,32.')
+}
+
+/** The network that the flags name; nothing where it is to be guessed. */
+const chooseSpec = async (flags: Flags): Promise<NetworkSpec | undefined> => {
   const { spec, network, scale, classes, normalize } = flags
-  if ((spec === undefined) === (network === undefined)) {
+  if (spec !== undefined && network !== undefined) {
     throw invalid('say which network it is: either --spec FILE.json or --network NAME')
   }
-  if (spec === undefined) {
-    return networkSpec(network ?? '', {
+  if (network !== undefined) {
+    return networkSpec(network, {
       ...(scale !== undefined && { scale }),
       ...(classes !== undefined && { classes }),
       ...(!normalize && { normalize: false }),
@@ -110,7 +141,7 @@ const chooseSpec = async (flags: Flags): Promise<NetworkSpec> => {
   if (scale !== undefined || classes !== undefined || !normalize) {
     throw invalid('--scale, --classes and --no-normalize are for --network; a spec says these things itself')
   }
-  return readSpec(spec)
+  return spec === undefined ? undefined : readSpec(spec)
 }
 
 type Value = Omit<TorchModel, 'model'> & {
@@ -119,6 +150,8 @@ type Value = Omit<TorchModel, 'model'> & {
   network: string
   parameters: number
   type: ParameterType
+  /** Where it was guessed. */
+  spec?: NetworkSpec
 }
 
 const asText = (value: Value): string => {
@@ -136,5 +169,10 @@ const asText = (value: Value): string => {
     `${value.network}: ${count(value.parameters)} parameters from ${value.file}${inside} (${value.format} format), ` +
       `matched ${matched}.`,
     `Written to ${value.output} as ${value.type}.`,
+    ...(value.spec === undefined ? [] : ['', GUESSED, JSON.stringify(value.spec)]),
   ].join('\n')
 }
+
+const GUESSED =
+  'The network is a guess: strides, padding, pooling and normalisation are not in the file. If the accuracy is not ' +
+  'what it should be, save this spec, mend it, and import with --spec:'

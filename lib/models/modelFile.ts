@@ -1,6 +1,8 @@
 /**
- * Networks as safetensors files: one tensor per parameter under PyTorch's names, `<name>.mask` where something is
- * pruned, the spec in the header. A checkpoint of a run also holds the optimiser's moments and the run's cursor.
+ * Networks as safetensors files: one tensor per parameter under PyTorch's names, packed where something is pruned (see
+ * packed.ts), the spec in the header. A checkpoint of a run also holds the optimiser's moments and the run's cursor.
+ * Older files hold pruned tensors whole, with their masks as `<name>.mask` (uint8); so does one whose pruned weights are
+ * not 0.
  */
 
 import { z } from 'zod'
@@ -17,6 +19,7 @@ import { parseSpec } from '../networks/parse.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import { bufferTensors, elements, parameterTensors } from '../networks/tensors.js'
 import { objectiveSchema } from '../objectives/index.js'
+import { type Packed, pack, unpack } from './packed.js'
 import type { NetworkState, TrainingHistory } from './state.js'
 
 /** What else a run needs to go on where it stopped, bit for bit. */
@@ -57,10 +60,18 @@ export async function writeModel(path: string, state: NetworkState, extras: Extr
   const tensors: FileTensor[] = []
   const dtype = state.type === 'float64' ? 'F64' : 'F32'
   for (const { name, arena, shape, offset, size } of state.layout) {
-    const values = arena === 'parameters' ? state.parameters : state.buffers
-    tensors.push({ name, dtype, shape, data: values.subarray(offset, offset + size) })
+    const values = (arena === 'parameters' ? state.parameters : state.buffers).subarray(offset, offset + size)
     const mask = arena === 'parameters' ? state.mask.subarray(offset, offset + size) : undefined
-    if (mask?.includes(0)) tensors.push({ name: `${name}.mask`, dtype: 'U8', shape, data: mask })
+    const pruned = mask?.includes(0) ? mask : undefined
+    const packed = pruned && pack(values, pruned)
+    if (packed !== undefined) {
+      const { kept, bits } = packed
+      tensors.push({ name: `${name}.kept`, dtype, shape: [kept.length], data: kept })
+      tensors.push({ name: `${name}.bits`, dtype: 'U8', shape: [bits.length], data: bits })
+      continue
+    }
+    tensors.push({ name, dtype, shape, data: values })
+    if (pruned !== undefined) tensors.push({ name: `${name}.mask`, dtype: 'U8', shape, data: pruned })
   }
   const metadata: Record<string, string> = {
     format: 'coppice',
@@ -119,16 +130,23 @@ const chooseTensors = (
   tensors: Parameters<Choice>[0]['tensors'],
 ): ReturnType<Choice> => {
   const length = total(layout.filter(({ arena }) => arena === 'parameters'))
+  const given = new Map(tensors.map((tensor) => [tensor.name, tensor]))
   const wanted = new Map<string, readonly number[]>([
-    ...layout.flatMap(({ name, shape }) => [[name, shape] as const, [`${name}.mask`, shape] as const]),
+    ...layout.flatMap(({ name, shape, size }) => {
+      const kept = given.get(`${name}.kept`)?.shape[0] ?? 0
+      return [
+        [name, shape] as const,
+        [`${name}.mask`, shape] as const,
+        [`${name}.bits`, [Math.ceil(size / 8)]] as const,
+        [`${name}.kept`, [Math.min(kept, size)]] as const,
+      ]
+    }),
     ...TRAINING.map((name) => [`training.${name}`, [length]] as const),
   ])
   const chosen = tensors.filter(({ name }) => wanted.has(name))
   for (const tensor of chosen) requireType(path, tensor, tensor.dtype, wanted.get(tensor.name) ?? [])
-  requireMemory(
-    chosen.reduce((sum, { start, end }) => sum + end - start, 0),
-    path,
-  )
+  const bytes = chosen.reduce((sum, { start, end }) => sum + end - start, 0)
+  requireMemory(Math.max(bytes, 5 * total(layout)), path)
   return (name) => wanted.has(name)
 }
 
@@ -142,10 +160,21 @@ const assemble = (
   const { spec, layout } = found
   const dtype = [...file.tensors.values()].some((tensor) => tensor.dtype === 'F64') ? 'F64' : 'F32'
   const type = dtype === 'F64' ? 'float64' : 'float32'
+  const mask = new Uint8Array(total(layout.filter(({ arena }) => arena === 'parameters'))).fill(1)
   const gather = (arena: TensorLayout['arena']): Floats => {
     const mine = layout.filter((tensor) => tensor.arena === arena)
     const flat = floats(type, total(mine))
-    for (const tensor of mine) flat.set(find(file, path, tensor.name, dtype, tensor.shape), tensor.offset)
+    for (const { name, shape, offset, size } of mine) {
+      const own = mask.subarray(offset, offset + size)
+      const packed = arena === 'parameters' ? findPacked(file, path, name, dtype) : undefined
+      if (packed === undefined) {
+        flat.set(find(file, path, name, dtype, shape), offset)
+        const whole = arena === 'parameters' && file.tensors.has(`${name}.mask`)
+        if (whole) own.set(find(file, path, `${name}.mask`, 'U8', shape))
+      } else if (!unpack(packed, flat.subarray(offset, offset + size), own)) {
+        throw new CoppiceError('ERR_FILE', `${path}: the bits of tensor "${name}" do not fit its values`)
+      }
+    }
     return flat
   }
   const model: Model & Extras = {
@@ -153,7 +182,7 @@ const assemble = (
     type,
     parameters: gather('parameters'),
     buffers: gather('buffers'),
-    mask: gatherMask(file, path, layout),
+    mask,
     history: parseHistory(metadata.history),
     ...(metadata.notes !== undefined && { notes: JSON.parse(metadata.notes) as unknown }),
   }
@@ -192,13 +221,13 @@ const total = (layout: readonly TensorLayout[]): number => layout.reduce((sum, {
 const floats = (type: NetworkState['type'], length: number): Floats =>
   type === 'float64' ? new Float64Array(length) : new Float32Array(length)
 
-const gatherMask = (file: File, path: string, layout: readonly TensorLayout[]): Uint8Array => {
-  const mine = layout.filter((tensor) => tensor.arena === 'parameters')
-  const mask = new Uint8Array(total(mine)).fill(1)
-  for (const { name, shape, offset } of mine) {
-    if (file.tensors.has(`${name}.mask`)) mask.set(find(file, path, `${name}.mask`, 'U8', shape), offset)
+const findPacked = (file: File, path: string, name: string, dtype: string): Packed | undefined => {
+  const [bits, kept] = [file.tensors.get(`${name}.bits`), file.tensors.get(`${name}.kept`)]
+  if (bits === undefined || kept === undefined) return undefined
+  return {
+    bits: find(file, path, `${name}.bits`, 'U8', bits.shape) as Uint8Array,
+    kept: find(file, path, `${name}.kept`, dtype, kept.shape) as Floats,
   }
-  return mask
 }
 
 const find = (file: File, path: string, name: string, dtype: string, shape: readonly number[]) => {

@@ -36,19 +36,46 @@ describe('coppice export', () => {
     expect(after.parameters).toEqual(before.parameters)
   })
 
+  it('writes state dicts, masks apart, and prints the module that reads them', async () => {
+    const folder = temporaryFolder()
+    const file = (name: string) => join(folder, name)
+    await (await shaken(tinySpec())).save(file('model.safetensors'))
+    const both = await coppice(
+      ...[
+        'export',
+        file('model.safetensors'),
+        '-o',
+        file('state.pth'),
+        '--masks',
+        file('masks.pth'),
+        '--pytorch',
+      ],
+    )
+    expect(both).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/state.pth .*, masks to .*masks.pth\.\n$/),
+    })
+    const alone = await coppice('export', file('model.safetensors'), '--pytorch')
+    expect(alone).toMatchObject({ code: 0, stderr: '', stdout: both.stdout })
+    expect(alone.stdout).toMatch(/^class Network\(nn\.Module\):$/m)
+    expect(alone.stdout).toMatch(/\('conv', \['image'\], nn\.Conv2d\(3, 6, 3, 2, 1, bias=True\)\),/)
+  })
+
   it('refuses what it cannot do in one line', async () => {
     const folder = temporaryFolder()
     const file = (name: string) => join(folder, name)
     await (await shaken(tinySpec())).save(file('model.safetensors'))
     writeFileSync(file('there.onnx'), '')
     const ends = await Promise.all([
-      coppice('export', file('model.safetensors'), '-o', file('model.pt')),
+      coppice('export', file('model.safetensors'), '-o', file('model.bin')),
+      coppice('export', file('model.safetensors')),
+      coppice('export', file('model.safetensors'), '-o', file('a.onnx'), '--masks', file('m.pth')),
       coppice('export', file('model.safetensors'), '-o', file('there.onnx')),
       coppice('export', file('nothing'), '-o', file('a.onnx')),
       coppice('import', file('there.onnx'), '-o', file('a.safetensors')),
       coppice('import', file('there.onnx'), '-o', file('a.safetensors'), '--network', 'vgg16'),
     ])
-    expect(ends.map(({ code }) => code)).toEqual([2, 1, 1, 1, 2])
+    expect(ends.map(({ code }) => code)).toEqual([2, 2, 2, 1, 1, 1, 2])
     for (const { stderr } of ends) expect(stderr).toMatch(/^coppice: [^\n]+\n$/)
   })
 })

@@ -98,11 +98,22 @@ describe('coppice import', () => {
     expect(spec.nodes[0]?.op).toBe('conv2d')
   })
 
+  it('guesses a plain network, and prints the spec', async () => {
+    const output = join(temporaryFolder(), 'model.safetensors')
+    const ended = await coppice('import', fixture, '--input', '2,4,4', '-o', output)
+    expect(ended).toMatchObject({ code: 0, stderr: '' })
+    expect(ended.stdout).toMatch(/The network is a guess: strides, padding, pooling and normalisation/)
+    const printed: unknown = JSON.parse(ended.stdout.trim().split('\n').at(-1) ?? '')
+    expect((await loadNetwork(output)).spec).toEqual(printed)
+  })
+
   it('leaves nothing behind where it fails, and says why in one line', async () => {
     const output = join(temporaryFolder(), 'model.safetensors')
     const module = join(__dirname, '../fixtures/torch/module.pth')
     for (const [args, code, message] of [
-      [[fixture], 2, /either --spec FILE\.json or --network NAME/],
+      [[fixture, '--network', 'vgg16', '--spec', 'x.json'], 2, /either --spec FILE\.json or --network NAME/],
+      [[fixture], 1, /fit no plain network for images of \[2, 32, 32\]; say which it is with --spec/],
+      [[fixture, '--input', '2,4'], 2, /three numbers/],
       [[fixture, '--network', 'vgg61'], 2, /did you mean "vgg16"/],
       [[fixture, '--spec', 'x.json', '--scale', '2'], 2, /are for --network/],
       [[fixture, '--network', 'vgg16', '--type', 'half'], 2, /Allowed choices are float32, float64/],
