@@ -17,6 +17,7 @@ import { reportCommand } from './report.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
+import { watchCommand } from './watch.js'
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage (a flag, an argument, a recipe), 130 interrupted.
@@ -37,6 +38,7 @@ export const program = (): Command => {
     describeCommand(),
     compactCommand(),
     reportCommand(),
+    watchCommand(),
     benchCommand(),
     importCommand(),
     exportCommand(),
