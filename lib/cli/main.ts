@@ -14,6 +14,7 @@ import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { replCommand } from './repl.js'
 import { reportCommand } from './report.js'
+import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -33,6 +34,7 @@ export const program = (): Command => {
     runCommand(),
     resumeCommand(),
     gridCommand(),
+    reproduceCommand(),
     evaluateCommand(),
     verifyCommand(),
     describeCommand(),

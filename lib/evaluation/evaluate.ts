@@ -2,8 +2,15 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { EvaluateRequest, EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, describeAttack, nativeAttack } from '../attacks/attack.js'
+import type { Precision } from '../../bindings/native.js'
+import {
+  type Attack,
+  attackName,
+  attackParts,
+  attackSchema,
+  describeAttack,
+  nativeAttack,
+} from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { Job, type JobControl, type JobEnd, lastOf, nothingDone } from '../base/job.js'
@@ -25,7 +32,10 @@ import {
 } from '../verification/index.js'
 import type { ImageVerdict } from '../verification/verdict.js'
 import { verifySteps } from '../verification/verify.js'
+import { brief, type ImageOutcome, listsOf, type Outcomes, outcomesIn } from './outcome.js'
 import { type Accuracies, countOf, tally } from './tally.js'
+
+export type { ImageOutcome, Outcomes } from './outcome.js'
 
 export interface EvaluateOptions {
   /** A robust objective: its ε, step size and steps make the attack. */
@@ -44,6 +54,10 @@ export interface EvaluateOptions {
   precision?: Precision | undefined
   /** Key of the attack's random starts; default 0. */
   seed?: number | undefined
+  /** Outcomes of an earlier call with the same options, under an attack: these images are not evaluated again. */
+  done?: readonly ImageOutcome[] | undefined
+  /** Takes the outcomes batch by batch; awaited, so that it can store them. */
+  onResult?: ((outcomes: readonly ImageOutcome[]) => void | Promise<void>) | undefined
   signal?: AbortSignal | undefined
   /** Images evaluated so far; with a verifier each counts twice, as it is evaluated and then verified. */
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
@@ -54,6 +68,8 @@ export interface Evaluation extends Accuracies {
   /** Images evaluated. */
   n: number
   attack?: Attack
+  /** With an attack of several parts: how many images each of them broke. */
+  broken?: Readonly<Record<string, number>>
   /** With a verifier: verified robust accuracy, and what proved it at which ε. */
   vra?: Proportion
   verifier?: Verifier
@@ -61,35 +77,6 @@ export interface Evaluation extends Accuracies {
   /** Whether it was stopped before its end: the figures are those of the images so far, without VRA. */
   stopped?: true
   perSample: Outcomes
-}
-
-/** What happened to one image. */
-export interface ImageOutcome {
-  /** Index in the whole data set. */
-  index: number
-  label: number
-  /** −1 where a logit is NaN or infinite. */
-  prediction: number
-  /** Cross-entropy. */
-  loss: number
-  adversarialPrediction?: number
-}
-
-/** What happened to each image, in the order of `indices`. */
-export interface Outcomes {
-  /** Index in the whole data set. */
-  indices: Uint32Array
-  labels: Uint8Array
-  /** −1 where a logit is NaN or infinite, which is wrong whatever the label. */
-  predictions: Int32Array
-  /** Cross-entropy. */
-  losses: Float32Array
-  adversarialPredictions?: Int32Array
-  adversarialLosses?: Float32Array
-  /** With a verifier: 1 where the image is proved right in the whole box. */
-  verified?: Uint8Array
-  /** Sound lower bounds of the margin; NaN where no bounds were needed. */
-  margins?: Float64Array
 }
 
 const schema = strict({
@@ -104,7 +91,10 @@ const schema = strict({
 })
 
 /** The names of the options, for completion. */
-export const evaluateOptionNames: readonly string[] = [...Object.keys(schema.shape), 'signal', 'onProgress']
+export const evaluateOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['done', 'onResult', 'signal', 'onProgress'],
+]
 
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
@@ -119,23 +109,18 @@ export const evaluate = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions = {},
-): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, { parts: [], verdicts: [] })
+): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, [])
 
-/** What an evaluation that was stopped has done. */
-interface Done {
-  readonly parts: readonly EvaluateResult[]
-  readonly verdicts: readonly ImageVerdict[]
-}
-
+/** Goes on with an evaluation that was stopped while it was proving: `proved` are the verdicts so far. */
 const evaluateFrom = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions,
-  done: Done,
+  proved: readonly ImageVerdict[],
 ): Job<Evaluation, ImageOutcome> =>
   new Job(
     jobName('evaluate', network),
-    (control) => evaluateSteps(network, dataset, options, done, control),
+    (control) => evaluateSteps(network, dataset, options, proved, control),
     options?.signal,
   )
 
@@ -143,12 +128,12 @@ async function* evaluateSteps(
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions,
-  done: Done,
+  proved: readonly ImageVerdict[],
   control: JobControl,
 ): AsyncGenerator<ImageOutcome, JobEnd<Evaluation, ImageOutcome>, undefined> {
   requireNetwork(network, 'evaluate')
   requireDataset(dataset, 'evaluate')
-  const { signal: _, onProgress, ...rest } = optionsOf(options, 'evaluate')
+  const { signal: _, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
@@ -166,23 +151,44 @@ async function* evaluateSteps(
     control.report({ label, done: samples, total: totalSamples, fraction: samples / totalSamples })
     onProgress?.({ samples, totalSamples })
   }
-  const { indices } = dataset
-  const request = { batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed }
-  const run = partsOf({ network, dataset, indices: indices.slice(0, n), request }, done.parts, control, tell)
-  const parts: EvaluateResult[] = [...done.parts]
-  let count = imagesOf(parts)
-  for await (const part of run) {
-    parts.push(part)
-    yield* outcomesOf(part, indices.subarray(count), dataset.labels.subarray(count))
-    count = imagesOf(parts)
+  const found = new Map(done.map((outcome) => [outcome.index, outcome]))
+  const indexOf = (place: number) => dataset.indices[place] ?? 0
+  const places = Array.from({ length: n }, (_, place) => place)
+  const missing = places.filter((place) => !found.has(indexOf(place)))
+  const either = AbortSignal.any([control.signal, control.halt])
+  for (let start = 0, size = batchSize; start < missing.length && !control.halt.aborted; ) {
+    const some = missing.slice(start, start + size)
+    const before = n - missing.length + start
+    const request = {
+      indices: Uint32Array.from(some, indexOf),
+      ...{ batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
+    }
+    const job = settle(
+      () =>
+        addon().evaluate(network.handle, dataset.handle, request, ({ samples }) =>
+          tell('images', before + samples),
+        ),
+      either,
+    )
+    const result = await unlessHalted(job, control)
+    if (result === undefined) break
+    // Few batches at first, so that an evaluation that is stopped loses little; handed over, each is a job.
+    if (onResult === undefined && result.seconds < PART_SECONDS / 2) size *= 2
+    start += some.length
+    tell('images', before + some.length)
+    const labels = some.map((place) => dataset.labels[place] ?? 0)
+    const reached = outcomesIn(request.indices, labels, result, attack)
+    for (const outcome of reached) found.set(outcome.index, outcome)
+    await onResult?.(reached)
+    yield* reached
   }
-  const verdicts: ImageVerdict[] = [...done.verdicts]
-  const resume = () => evaluateFrom(network, dataset, options, { parts, verdicts })
-  if (count === 0 && n > 0) throw nothingDone('evaluate')
-  const whole = joined(parts)
-  const evaluation = summarise(indices.slice(0, count), dataset.labels.slice(0, count), whole, attack)
+  if (found.size === 0 && n > 0) throw nothingDone('evaluate')
+  const verdicts: ImageVerdict[] = [...proved]
+  const resume = () => evaluateFrom(network, dataset, { ...options, done: [...found.values()] }, verdicts)
+  const outcomes = places.flatMap((place) => found.get(indexOf(place)) ?? [])
+  const evaluation = summarise(outcomes, attack)
   const stopped = () => printedAs({ ...evaluation, stopped: true as const }, describeEvaluation)
-  if (count < n) return { result: stopped(), resume }
+  if (outcomes.length < n) return { result: stopped(), resume }
   if (verifier === undefined || epsilon === undefined) return { result: evaluation }
   const proving = verifySteps(
     network,
@@ -195,12 +201,12 @@ async function* evaluateSteps(
     },
     { ...control, report: () => undefined },
   )
-  const proved = await lastOf(proving).catch((error: unknown) => {
+  const ended = await lastOf(proving).catch((error: unknown) => {
     if (control.halt.aborted && verdicts.length === 0) return undefined
     throw error
   })
-  if (proved === undefined || proved.halted) return { result: stopped(), resume }
-  const { vra, perSample } = proved.verification
+  if (ended === undefined || ended.halted) return { result: stopped(), resume }
+  const { vra, perSample } = ended.verification
   const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
   const result = {
     ...evaluation,
@@ -212,104 +218,32 @@ async function* evaluateSteps(
   return { result: printedAs(result, describeEvaluation) }
 }
 
-/** Native jobs take so long at most, so that one that is stopped loses little. */
+/** Native jobs take so long at most, where a batch does not take longer. */
 const PART_SECONDS = 1
 
-interface Work {
-  network: Network
-  dataset: Dataset
-  indices: Uint32Array
-  request: Omit<EvaluateRequest, 'indices'>
-}
+/** The result of a native job; undefined where the evaluation was halted meanwhile. */
+const unlessHalted = <T>(job: Promise<T>, { signal, halt }: JobControl): Promise<T | undefined> =>
+  job.catch((error: unknown) => {
+    if (signal.aborted || error !== halt.reason) throw error
+    return undefined
+  })
 
-/** Evaluates in parts of whole batches, few at first, until halted; batches are the same as in one part. */
-async function* partsOf(
-  { network, dataset, indices, request }: Work,
-  done: readonly EvaluateResult[],
-  { signal, halt }: JobControl,
-  tell: (label: string, samples: number) => void,
-): AsyncGenerator<EvaluateResult> {
-  const either = AbortSignal.any([signal, halt])
-  let start = imagesOf(done)
-  for (let size = request.batchSize; start < indices.length; ) {
-    const part = indices.slice(start, start + size)
-    const before = start
-    const onPart = ({ samples }: { samples: number }) => tell('images', before + samples)
-    try {
-      const asked = { ...request, indices: part }
-      const result = await settle(
-        () => addon().evaluate(network.handle, dataset.handle, asked, onPart),
-        either,
-      )
-      if (result.seconds < PART_SECONDS / 2) size *= 2
-      start += part.length
-      tell('images', start)
-      yield result
-    } catch (error) {
-      if (signal.aborted || error !== halt.reason) throw error
-      return
-    }
+const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined): Evaluation => {
+  const perSample = listsOf(outcomes, attack)
+  const parts = attack === undefined ? [] : attackParts(attack).map(attackName)
+  const evaluation: Evaluation = {
+    n: outcomes.length,
+    ...tally(perSample.labels, perSample.predictions, perSample.adversarialPredictions),
+    ...(attack && { attack }),
+    ...(parts.length > 1 && {
+      broken: Object.fromEntries(
+        parts.map((name) => [name, outcomes.filter(({ brokenBy }) => brokenBy === name).length]),
+      ),
+    }),
+    perSample: brief(perSample),
   }
+  return printedAs(evaluation, describeEvaluation)
 }
-
-const imagesOf = (parts: readonly EvaluateResult[]): number =>
-  parts.reduce((sum, { predictions }) => sum + predictions.length, 0)
-
-function* outcomesOf(
-  { predictions, losses, adversarialPredictions: adversarial }: EvaluateResult,
-  indices: Uint32Array,
-  labels: Uint8Array,
-): Generator<ImageOutcome> {
-  for (const [place, prediction] of predictions.entries()) {
-    const adversarialPrediction = adversarial?.[place]
-    yield {
-      index: indices[place] ?? 0,
-      label: labels[place] ?? 0,
-      prediction,
-      loss: losses[place] ?? Number.NaN,
-      ...(adversarialPrediction !== undefined && { adversarialPrediction }),
-    }
-  }
-}
-
-const joined = (parts: readonly EvaluateResult[]): EvaluateResult => {
-  const floats = (of: (part: EvaluateResult) => Float32Array | null) =>
-    Float32Array.from(parts.flatMap((part) => [...(of(part) ?? [])]))
-  const classes = (of: (part: EvaluateResult) => Int32Array | null) =>
-    Int32Array.from(parts.flatMap((part) => [...(of(part) ?? [])]))
-  const attacked = parts.some(({ adversarialPredictions }) => adversarialPredictions !== null)
-  return {
-    predictions: classes(({ predictions }) => predictions),
-    losses: floats(({ losses }) => losses),
-    adversarialPredictions: attacked ? classes((part) => part.adversarialPredictions) : null,
-    adversarialLosses: attacked ? floats((part) => part.adversarialLosses) : null,
-    images: null,
-    adversarialImages: null,
-    seconds: parts.reduce((sum, { seconds }) => sum + seconds, 0),
-  }
-}
-
-const summarise = (
-  indices: Uint32Array,
-  labels: Uint8Array,
-  result: EvaluateResult,
-  attack: Attack | undefined,
-): Evaluation => {
-  const n = indices.length
-  const { predictions, losses, adversarialPredictions, adversarialLosses } = result
-  const counted = tally(labels, predictions, attack && adversarialPredictions)
-  const evaluation: Evaluation = printedAs(
-    { n, ...counted, perSample: brief({ indices, labels, predictions, losses }) },
-    describeEvaluation,
-  )
-  if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
-  const perSample = { indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }
-  return printedAs({ ...evaluation, attack, perSample: brief(perSample) }, describeEvaluation)
-}
-
-/** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
-const brief = (outcomes: Outcomes): Outcomes =>
-  printedAs(outcomes, ({ indices }) => `{ ${Object.keys(outcomes).join(', ')} of ${indices.length} images }`)
 
 /** `Evaluation { accuracy 85.3 [83.0, 87.4], era …, n 1000, … }`. */
 const describeEvaluation = (evaluation: Evaluation): string => {
