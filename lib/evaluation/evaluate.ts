@@ -2,7 +2,7 @@
 
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { EvaluateRequest, EvaluateResult, Precision } from '../../bindings/native.js'
+import type { Precision } from '../../bindings/native.js'
 import {
   type Attack,
   attackName,
@@ -48,7 +48,7 @@ export interface EvaluateOptions {
   epsilon?: number | undefined
   /** Only the first so many images; default all. */
   images?: number | undefined
-  /** Default 250 on the CPU, 1,000 on CUDA. */
+  /** Default 250. */
   batchSize?: number | undefined
   /** Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
@@ -85,19 +85,22 @@ const schema = strict({
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
   images: integer(1, LIMITS.images).optional(),
-  batchSize: batchSizeSchema.optional(),
+  batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   seed: seedSchema.default(0),
 })
 
 /** The names of the options, for completion. */
-export const evaluateOptionNames: readonly string[] = [...Object.keys(schema.shape), 'signal', 'onProgress']
+export const evaluateOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['done', 'onResult', 'signal', 'onProgress'],
+]
 
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
  * exceeds benign accuracy. The attack keeps the best of its restarts per image, rechecked on the stored input. With a
- * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone
- * contradicts it, so that VRA never exceeds ERA at the same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
+ * verifier, VRA is measured too; a proof that the attack contradicts does not count, and is an error unless fp32 alone contradicts it, so that VRA never exceeds ERA at the
+ * same ε. (In bf16 the attack is on another function than what is proved, and they are not compared.)
  *
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
  * aborted, which takes effect within one batch
@@ -106,23 +109,18 @@ export const evaluate = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions = {},
-): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, { outcomes: [], verdicts: [] })
+): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, [])
 
-/** What an evaluation that was stopped has done. */
-interface Done {
-  readonly outcomes: readonly ImageOutcome[]
-  readonly verdicts: readonly ImageVerdict[]
-}
-
+/** Goes on with an evaluation that was stopped while it was proving: `proved` are the verdicts so far. */
 const evaluateFrom = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions,
-  before: Done,
+  proved: readonly ImageVerdict[],
 ): Job<Evaluation, ImageOutcome> =>
   new Job(
     jobName('evaluate', network),
-    (control) => evaluateSteps(network, dataset, options, before, control),
+    (control) => evaluateSteps(network, dataset, options, proved, control),
     options?.signal,
   )
 
@@ -130,7 +128,7 @@ async function* evaluateSteps(
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions,
-  before: Done,
+  proved: readonly ImageVerdict[],
   control: JobControl,
 ): AsyncGenerator<ImageOutcome, JobEnd<Evaluation, ImageOutcome>, undefined> {
   requireNetwork(network, 'evaluate')
@@ -139,7 +137,7 @@ async function* evaluateSteps(
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
-  const { batchSize = network.device === 'cpu' ? 250 : 1000, seed, verifier } = settings
+  const { verifier, seed, batchSize } = settings
   const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
   if (verifier !== undefined && epsilon === undefined) {
     throw invalid(
@@ -153,34 +151,41 @@ async function* evaluateSteps(
     control.report({ label, done: samples, total: totalSamples, fraction: samples / totalSamples })
     onProgress?.({ samples, totalSamples })
   }
-  const found = new Map([...done, ...before.outcomes].map((outcome) => [outcome.index, outcome]))
-  const wanted = dataset.indices.subarray(0, n)
+  const found = new Map(done.map((outcome) => [outcome.index, outcome]))
+  const indexOf = (place: number) => dataset.indices[place] ?? 0
   const places = Array.from({ length: n }, (_, place) => place)
-  const missing = places.filter((place) => !found.has(wanted[place] ?? 0))
-  const request = { batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed }
-  const indices = Uint32Array.from(missing, (place) => wanted[place] ?? 0)
-  const labels = Uint8Array.from(missing, (place) => dataset.labels[place] ?? 0)
-  let count = 0
-  const run = partsOf({ network, dataset, indices, request }, control, (samples) =>
-    tell('images', n - missing.length + samples),
-  )
-  for await (const part of run) {
-    const size = part.predictions.length
-    const reached = outcomesIn(
-      indices.subarray(count, count + size),
-      labels.subarray(count, count + size),
-      part,
-      attack,
+  const missing = places.filter((place) => !found.has(indexOf(place)))
+  const either = AbortSignal.any([control.signal, control.halt])
+  for (let start = 0, size = batchSize; start < missing.length && !control.halt.aborted; ) {
+    const some = missing.slice(start, start + size)
+    const before = n - missing.length + start
+    const request = {
+      indices: Uint32Array.from(some, indexOf),
+      ...{ batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
+    }
+    const job = settle(
+      () =>
+        addon().evaluate(network.handle, dataset.handle, request, ({ samples }) =>
+          tell('images', before + samples),
+        ),
+      either,
     )
+    const result = await unlessHalted(job, control)
+    if (result === undefined) break
+    // Few batches at first, so that an evaluation that is stopped loses little; handed over, each is a job.
+    if (onResult === undefined && result.seconds < PART_SECONDS / 2) size *= 2
+    start += some.length
+    tell('images', before + some.length)
+    const labels = some.map((place) => dataset.labels[place] ?? 0)
+    const reached = outcomesIn(request.indices, labels, result, attack)
     for (const outcome of reached) found.set(outcome.index, outcome)
-    count += size
     await onResult?.(reached)
     yield* reached
   }
-  const outcomes = [...wanted].flatMap((index) => found.get(index) ?? [])
-  const verdicts: ImageVerdict[] = [...before.verdicts]
-  const resume = () => evaluateFrom(network, dataset, options, { outcomes, verdicts })
-  if (outcomes.length === 0 && n > 0) throw nothingDone('evaluate')
+  if (found.size === 0 && n > 0) throw nothingDone('evaluate')
+  const verdicts: ImageVerdict[] = [...proved]
+  const resume = () => evaluateFrom(network, dataset, { ...options, done: [...found.values()] }, verdicts)
+  const outcomes = places.flatMap((place) => found.get(indexOf(place)) ?? [])
   const evaluation = summarise(outcomes, attack)
   const stopped = () => printedAs({ ...evaluation, stopped: true as const }, describeEvaluation)
   if (outcomes.length < n) return { result: stopped(), resume }
@@ -196,12 +201,12 @@ async function* evaluateSteps(
     },
     { ...control, report: () => undefined },
   )
-  const proved = await lastOf(proving).catch((error: unknown) => {
+  const ended = await lastOf(proving).catch((error: unknown) => {
     if (control.halt.aborted && verdicts.length === 0) return undefined
     throw error
   })
-  if (proved === undefined || proved.halted) return { result: stopped(), resume }
-  const { vra, perSample } = proved.verification
+  if (ended === undefined || ended.halted) return { result: stopped(), resume }
+  const { vra, perSample } = ended.verification
   const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
   const result = {
     ...evaluation,
@@ -213,42 +218,15 @@ async function* evaluateSteps(
   return { result: printedAs(result, describeEvaluation) }
 }
 
-/** Native jobs take so long at most, so that one that is stopped loses little. */
+/** Native jobs take so long at most, where a batch does not take longer. */
 const PART_SECONDS = 1
 
-interface Work {
-  network: Network
-  dataset: Dataset
-  indices: Uint32Array
-  request: Omit<EvaluateRequest, 'indices'>
-}
-
-/** Evaluates in parts of whole batches, few at first, until halted; batches are the same as in one part. */
-async function* partsOf(
-  { network, dataset, indices, request }: Work,
-  { signal, halt }: JobControl,
-  tell: (samples: number) => void,
-): AsyncGenerator<EvaluateResult> {
-  const either = AbortSignal.any([signal, halt])
-  for (let start = 0, size = request.batchSize; start < indices.length; ) {
-    const before = start
-    const asked = { ...request, indices: indices.slice(start, start + size) }
-    try {
-      const result = await settle(
-        () =>
-          addon().evaluate(network.handle, dataset.handle, asked, ({ samples }) => tell(before + samples)),
-        either,
-      )
-      if (result.seconds < PART_SECONDS / 2) size *= 2
-      start += asked.indices.length
-      tell(start)
-      yield result
-    } catch (error) {
-      if (signal.aborted || error !== halt.reason) throw error
-      return
-    }
-  }
-}
+/** The result of a native job; undefined where the evaluation was halted meanwhile. */
+const unlessHalted = <T>(job: Promise<T>, { signal, halt }: JobControl): Promise<T | undefined> =>
+  job.catch((error: unknown) => {
+    if (signal.aborted || error !== halt.reason) throw error
+    return undefined
+  })
 
 const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined): Evaluation => {
   const perSample = listsOf(outcomes, attack)

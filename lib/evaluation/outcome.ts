@@ -1,7 +1,7 @@
 /** What becomes of images in an evaluation: one entry an image, or one list a property. */
+import { inspect } from 'node:util'
 import type { EvaluateResult } from '../../bindings/native.js'
 import { type Attack, attackName, attackParts } from '../attacks/attack.js'
-import { printedAs } from '../base/printed.js'
 
 /** The outcome of one image. */
 export interface ImageOutcome {
@@ -75,4 +75,6 @@ export const listsOf = (outcomes: readonly ImageOutcome[], attack: Attack | unde
 
 /** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
 export const brief = (outcomes: Outcomes): Outcomes =>
-  printedAs(outcomes, ({ indices }) => `{ ${Object.keys(outcomes).join(', ')} of ${indices.length} images }`)
+  Object.defineProperty(outcomes, inspect.custom, {
+    value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
+  })
