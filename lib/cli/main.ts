@@ -13,9 +13,11 @@ import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { reportCommand } from './report.js'
+import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
+import { watchCommand } from './watch.js'
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage (a flag, an argument, a recipe), 130 interrupted.
@@ -31,11 +33,13 @@ export const program = (): Command => {
     runCommand(),
     resumeCommand(),
     gridCommand(),
+    reproduceCommand(),
     evaluateCommand(),
     verifyCommand(),
     describeCommand(),
     compactCommand(),
     reportCommand(),
+    watchCommand(),
     benchCommand(),
     importCommand(),
     exportCommand(),

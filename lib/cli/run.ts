@@ -14,10 +14,12 @@ import { parseRecipe } from '../recipes/recipe.js'
 import { readRecipeFile, setValue } from '../recipes/recipeFile.js'
 import { describeEvent } from '../report/events.js'
 import { resultTable } from '../report/tables.js'
+import { serveRuns } from '../report/watch/server.js'
+import { WatchedRuns } from '../report/watch/watched.js'
 import type { RunResult } from '../runs/result.js'
 import { isRun, requireFree } from '../runs/run.js'
 import { devicesFlag, integerFlag, withData } from './flags.js'
-import { interruptible, printResult } from './output.js'
+import { interruptible, note, printResult } from './output.js'
 import { progressDisplay } from './progress.js'
 
 interface Flags {
@@ -30,6 +32,7 @@ interface Flags {
   finetune?: string
   checkpointSeconds?: number
   pretrained?: string
+  watch?: boolean
   json?: boolean
 }
 
@@ -56,6 +59,7 @@ export const runCommand = (): Command =>
       integerFlag(0, LIMITS.seconds),
     )
     .option('--pretrained <run>', 'take the dense network of a finished run with the same pre-training')
+    .option('--watch', 'serve a page that shows the run as it goes on, to this machine alone')
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)
@@ -64,9 +68,11 @@ export const runCommand = (): Command =>
       const path = flags.output ?? freeFolder(name)
       await requireFree(path)
       const { checkpointSeconds, pretrained } = flags
+      const watching = flags.watch === true ? await serveRuns(new WatchedRuns([path])) : undefined
+      if (watching !== undefined) note(`watching: ${watching.url}`)
       const result = await watched(path, checkpointSeconds, (hooks) =>
         runRecipe(recipe, path, { ...hooks, pretrained }),
-      )
+      ).finally(() => watching?.close())
       printResult(flags.json, result, () => resultTable(result))
     })
 

@@ -10,20 +10,25 @@ const CHUNK = 4 * 2 ** 20
 /** Bytes of the longest line that may be an event. */
 const LONGEST_LINE = 2 ** 20
 
+/** Bytes before the place where a reader stands by which it knows the log again. */
+const KNOWN = 64
+
 /** Where a reader of a log stands. */
 export interface Tail {
   /** Bytes of complete lines that were read. */
   readonly bytes: number
   readonly lines: number
+  /** The last of those bytes. */
+  readonly last: Buffer
 }
 
-export const START: Tail = { bytes: 0, lines: 0 }
+export const START: Tail = { bytes: 0, lines: 0, last: Buffer.alloc(0) }
 
 /**
  * Reads what a log has after `from`. A last line that is being written is left for the next time.
  *
  * @param onFault takes what is wrong with a line, in words that name it
- * @returns where the next call goes on; undefined if the log has become shorter than `from`, as after a resumption:
+ * @returns where the next call goes on; undefined if the log was cut back before `from`, as by a run that resumes:
  * then it is to be read anew
  * @throws CoppiceError `ERR_FILE` where the log is missing or no regular file
  */
@@ -34,7 +39,11 @@ export const readTail = (
   onFault: (fault: string) => void,
 ): Promise<Tail | undefined> =>
   withFile(path, Number.POSITIVE_INFINITY, async ({ size, readInto }) => {
+    const { last } = from
     if (size < from.bytes) return undefined
+    const there = Buffer.alloc(last.length)
+    await readInto(there, from.bytes - last.length)
+    if (!there.equals(last)) return undefined
     let { bytes, lines } = from
     let rest = Buffer.alloc(0)
     /** Whether the line under way is too long, and its beginning was dropped. */
@@ -61,7 +70,9 @@ export const readTail = (
         rest = Buffer.alloc(0)
       }
     }
-    return { bytes, lines }
+    const known = Buffer.alloc(Math.min(KNOWN, bytes))
+    await readInto(known, bytes - known.length)
+    return { bytes, lines, last: known }
   })
 
 const takeLine = (

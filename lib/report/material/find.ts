@@ -127,7 +127,7 @@ const readBench = async (folder: string): Promise<BenchReport> =>
   (await readFileAs(join(folder, RESULTS), benchSchema)) as unknown as BenchReport
 
 /** Gives each an anchor, and those of equal names what tells them apart: the part of the path that differs. */
-const withNames = <Item extends { name: string; path: string }>(
+export const withNames = <Item extends { name: string; path: string }>(
   items: readonly Item[],
   kind: string,
 ): (Item & { id: string })[] => {

@@ -13,43 +13,27 @@ import {
   readOutcomes,
   readResult,
 } from '../../runs/result.js'
-import {
-  checkpointPath,
-  metricsPath,
-  outcomesPath,
-  type RunEnvironment,
-  readRunEnvironment,
-  resultPath,
-} from '../../runs/run.js'
+import { checkpointPath, metricsPath, outcomesPath, readRunEnvironment, resultPath } from '../../runs/run.js'
 import { readTail, START } from '../../runs/tail.js'
-import { type History, HistoryReader } from './history.js'
+import { emptyHistory, type History, HistoryReader } from './history.js'
 import type { RunRecord } from './record.js'
 
 /** Whether a folder holds a run, or at least the result of one. */
 export const holdsRun = (path: string): boolean =>
   existsSync(join(path, 'recipe.json')) || existsSync(resultPath(path))
 
-/** Everything but `id` and `name`, which are given out when all runs are known. Never throws for what a file holds. */
+/** What a run says of itself besides its log and its networks. */
+export interface RunFiles
+  extends Pick<RunRecord, 'path' | 'name' | 'state' | 'recipe' | 'environment' | 'result'> {
+  faults: string[]
+}
+
+/** Everything but the anchor, which is given out when all runs are known. Never throws for what a file holds. */
 export async function readRun(path: string): Promise<Omit<RunRecord, 'id'>> {
-  const faults: string[] = []
-  const tried = async <Value>(work: () => Promise<Value>): Promise<Value | undefined> => {
-    try {
-      return await work()
-    } catch (error) {
-      faults.push(sentence(error))
-      return undefined
-    }
-  }
-  const recipe = existsSync(join(path, 'recipe.json'))
-    ? await tried(() => readRecipe(path, faults))
-    : undefined
-  const environment = existsSync(join(path, 'environment.json'))
-    ? await tried(() => readRunEnvironment(path))
-    : undefined
-  const result = existsSync(resultPath(path)) ? await tried(() => readResult(resultPath(path))) : undefined
+  const { faults, ...files } = await readRunFiles(path)
+  const tried = attempts(faults)
   const history = existsSync(metricsPath(path)) ? await tried(() => readHistory(path)) : undefined
-  const running = (await tried(() => lockHolder(join(path, 'lock')))) !== undefined
-  const rows = distinct(result?.rows ?? history?.rows ?? [])
+  const rows = distinct(files.result?.rows ?? history?.rows ?? [])
   const outcomes = new Map<string, OutcomeFile>()
   const layers = new Map<string, readonly LayerWeights[]>()
   for (const { name } of rows) {
@@ -64,14 +48,45 @@ export async function readRun(path: string): Promise<Omit<RunRecord, 'id'>> {
       if (read !== undefined) layers.set(name, read)
     }
   }
-  const state = result !== undefined ? 'finished' : running ? 'running' : 'stopped'
-  return {
-    ...{ name: nameOf(path, result, recipe), path, state, recipe, environment, result, rows },
-    history: history ?? new HistoryReader().history,
-    ...{ outcomes, layers },
-    faults: [...faults, ...oddities(state, environment, history)],
-  }
+  return recordOf({ ...files, faults }, history ?? emptyHistory(), { rows, outcomes, layers })
 }
+
+/** A run from its parts. */
+export const recordOf = (
+  files: RunFiles,
+  history: History,
+  { rows, outcomes, layers }: Partial<Pick<RunRecord, 'rows' | 'outcomes' | 'layers'>> = {},
+): Omit<RunRecord, 'id'> => ({
+  ...files,
+  ...{ history, rows: rows ?? distinct(files.result?.rows ?? history.rows) },
+  ...{ outcomes: outcomes ?? new Map(), layers: layers ?? new Map() },
+  faults: [...files.faults, ...oddities(files, history)],
+})
+
+/** Reads what is small and whole: recipe, environment, result, and whether a process works on the run. */
+export async function readRunFiles(path: string): Promise<RunFiles> {
+  const faults: string[] = []
+  const tried = attempts(faults)
+  const has = (file: string) => existsSync(join(path, file))
+  const recipe = has('recipe.json') ? await tried(() => readRecipe(path, faults)) : undefined
+  const environment = has('environment.json') ? await tried(() => readRunEnvironment(path)) : undefined
+  const result = existsSync(resultPath(path)) ? await tried(() => readResult(resultPath(path))) : undefined
+  const running = (await tried(() => lockHolder(join(path, 'lock')))) !== undefined
+  const state = result !== undefined ? 'finished' : running ? 'running' : 'stopped'
+  return { path, name: nameOf(path, result, recipe), state, recipe, environment, result, faults }
+}
+
+/** Tries something, and where it fails keeps the reason. */
+const attempts =
+  (faults: string[]) =>
+  async <Value>(work: () => Promise<Value>): Promise<Value | undefined> => {
+    try {
+      return await work()
+    } catch (error) {
+      faults.push(sentence(error))
+      return undefined
+    }
+  }
 
 /** The log of a run from beginning to end. */
 export const readHistory = async (path: string): Promise<History> => {
@@ -112,16 +127,12 @@ const distinct = (rows: readonly ResultRow[]): ResultRow[] => {
   return [...byName.values()]
 }
 
-const oddities = (
-  state: RunRecord['state'],
-  environment: RunEnvironment | undefined,
-  history: History | undefined,
-): string[] => [
+const oddities = ({ state, environment }: RunFiles, history: History): string[] => [
   ...(state === 'stopped' ? ['It is unfinished, and no process works on it; coppice resume goes on.'] : []),
   ...(environment !== undefined && environment.coppice !== version
     ? [`Coppice ${environment.coppice} wrote it; this is ${version}.`]
     : []),
-  ...(history !== undefined && history.faultCount > 0
+  ...(history.faultCount > 0
     ? [
         `metrics.ndjson: ${history.faults.join('; ')}` +
           (history.faultCount > history.faults.length

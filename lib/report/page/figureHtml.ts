@@ -35,7 +35,7 @@ const dataHtml = ({ id, title, data, spec }: Figure): Html => {
     (kind) =>
       html`<button type="button" data-take="${kind}" data-of="${id}">${kind === 'json' ? 'Vega-Lite' : kind.toUpperCase()}<span class="hidden"> of: ${title}</span></button>`,
   )}</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Data of: ${title}"><table><thead><tr>${heads.map(
+<div class="scroll" tabindex="0" role="group" aria-label="Data of: ${title}"><table><thead><tr>${heads.map(
     (head) => html`<th scope="col">${head}</th>`,
   )}</tr></thead><tbody>${shown.map(
     (record) => html`<tr>${heads.map((head) => cell(record[head]))}</tr>`,

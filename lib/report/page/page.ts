@@ -86,8 +86,12 @@ ${body}</section>
 }
 
 /** A page with the style and the script of reports. */
-export const framed = (title: string, body: Html, script = 'report.js'): string => {
-  const code = asset(script)
+export const framed = (
+  title: string,
+  body: Html,
+  { scripts, start } = { scripts: ['report.js'], start: 'finding' },
+): string => {
+  const code = scripts.map(asset).join('')
   const hash = createHash('sha256').update(code).digest('base64')
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
   return html`<!doctype html>
@@ -106,7 +110,7 @@ export const framed = (title: string, body: Html, script = 'report.js'): string 
 ${new Html(asset('report.css'))}</style>
 </head>
 <body>
-<a class="skip" href="#finding">Skip to the finding</a>
+<a class="skip" href="#${start}">Skip to the content</a>
 ${body}
 <script>${new Html(code)}</script>
 </body>
@@ -132,7 +136,7 @@ const faultsHtml = ({ runs, faults }: Material): Html => {
 }
 
 const scrolling = (label: string, table: Html): Html =>
-  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>
+  html`<div class="scroll" tabindex="0" role="group" aria-label="${label}">${table}</div>
 `
 
 /** Every network of every run, with its intervals, and a link to the run that each figure stands on. */
@@ -223,9 +227,14 @@ ${
   })}${pairs.length > shown.length ? html`<p class="note">The first ${shown.length} of ${pairs.length} pairs.</p>` : NOTHING}`
 }
 
-const outcomeTable = (networks: readonly NetworkComparison[], first: string, second: string): Html =>
+const outcomeTable = (
+  networks: readonly NetworkComparison[],
+  first: string,
+  second: string,
+  label = `Outcomes of ${first} and ${second}`,
+): Html =>
   scrolling(
-    `Outcomes of ${first} and ${second}`,
+    label,
     html`<table><caption>What differs in the outcome</caption><thead><tr><th scope="col">network</th><th scope="col">measure</th><th scope="col" class="number">${first}</th><th scope="col" class="number">${second}</th><th scope="col" class="number">difference</th><th scope="col">images that changed</th></tr></thead><tbody>${networks.flatMap(
       ({ first: a, second: b, measures }) =>
         measures.map(
@@ -288,6 +297,7 @@ ${
         against.map((each) => ({ ...each, first: each.second })),
         'dense',
         'pruned',
+        `Networks of ${run.name} against the dense one`,
       )
 }
 ${
@@ -322,6 +332,6 @@ const benchHtml = async (bench: BenchRecord): Promise<Html> => {
   const speed = speedFigure(bench)
   return html`<article id="${id}" class="run">${speed === undefined ? html`<h3>${name}</h3>` : await figureHtml(speed)}
 <dl><div><dt>folder</dt><dd>${path}</dd></div><div><dt>command</dt><dd>${report.command}</dd></div></dl>
-<details><summary>All times<span class="hidden"> of ${name}</span></summary><pre tabindex="0" role="region" aria-label="Times of ${name}">${benchText(report)}</pre></details></article>
+<details><summary>All times<span class="hidden"> of ${name}</span></summary><pre tabindex="0" role="group" aria-label="Times of ${name}">${benchText(report)}</pre></details></article>
 `
 }
