@@ -1,5 +1,5 @@
 // `node scripts/spec-schema.mjs`: writes docs/network.schema.json, the JSON Schema of network specs, made of the schemas
-// that read them. Needs the compiled sources (`npm run build:ts`); a test sees that it is current.
+// that read them; `npx biome check --write docs` formats it. Needs the compiled sources; a test sees that it is current.
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { specSchema } from '../dist/lib/networks/parse.js'
