@@ -8,7 +8,7 @@
 #include <limits>
 #include <optional>
 
-#include "evaluation/classes.h"
+#include "graph/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {
