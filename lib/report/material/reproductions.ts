@@ -3,8 +3,9 @@ import { readdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { readJson } from '../../files/json.js'
+import type { Figure, Judgement, ReproducedCell, Reproduction } from '../../papers/reproduction.js'
 
-const figureSchema = z.object({
+const figureSchema: z.ZodType<Figure> = z.object({
   value: z.number(),
   low: z.exactOptional(z.number()),
   high: z.exactOptional(z.number()),
@@ -13,34 +14,33 @@ const figureSchema = z.object({
   by: z.exactOptional(z.string()),
 })
 
-const cellSchema = z.object({
+const cellSchema: z.ZodType<ReproducedCell> = z.object({
   row: z.array(z.string()),
   column: z.string(),
   ours: z.exactOptional(figureSchema),
+  seeds: z.array(z.number()),
   runs: z.array(z.string()),
   paper: z.exactOptional(z.number()),
-  /** The figures as they are, or what is kept of the dense network's. */
   compared: z.enum(['value', 'kept']),
   kept: z.exactOptional(z.object({ ours: z.number(), paper: z.number() })),
   difference: z.exactOptional(z.number()),
-  verdict: z.string(),
+  verdict: z.custom<Judgement>((value) => typeof value === 'string', 'expected a judgement'),
 })
 
-const reproductionSchema = z.object({
+const reproductionSchema: z.ZodType<Reproduction> = z.object({
   name: z.string(),
   title: z.string(),
   where: z.string(),
   scale: z.string(),
+  readings: z.record(z.string(), z.union([z.string(), z.number()])),
+  changes: z.array(z.string()),
   head: z.array(z.string()),
   cells: z.array(cellSchema),
   findings: z.array(z.string()),
 })
 
-/** A cell of a table, ours and the paper's. */
-export type CellRecord = z.infer<typeof cellSchema>
-
 /** A table or figure of a paper as it was reproduced. */
-export interface ReproductionRecord extends z.infer<typeof reproductionSchema> {
+export interface ReproductionRecord extends Reproduction {
   /** Names it in anchors. */
   id: string
   /** The folder that the runs of its cells are relative to. */
@@ -72,7 +72,7 @@ export const comparedOf = ({
   kept,
   ours,
   paper,
-}: CellRecord): { ours: number; paper: number } | undefined => {
+}: ReproducedCell): { ours: number; paper: number } | undefined => {
   if (compared === 'kept') return kept
   return ours === undefined || paper === undefined ? undefined : { ours: ours.value, paper }
 }

@@ -97,9 +97,9 @@ ${body}</section>
 export const framed = (
   title: string,
   body: Html,
-  { scripts, start } = { scripts: ['report.js'], start: 'finding' },
+  { script, start } = { script: 'report.js', start: 'finding' },
 ): string => {
-  const code = scripts.map(asset).join('')
+  const code = asset(script)
   const hash = createHash('sha256').update(code).digest('base64')
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
   return html`<!doctype html>

@@ -1,9 +1,10 @@
 /** The tables of a paper as it prints them, ours beside the paper's. */
 import { join, resolve } from 'node:path'
+import type { ReproducedCell } from '../../papers/reproduction.js'
 import { paperFigure, paperFinding, VERDICTS } from '../figures/paper.js'
 import { one } from '../figures/words.js'
 import type { Material, RunRecord } from '../material/record.js'
-import { type CellRecord, comparedOf, type ReproductionRecord } from '../material/reproductions.js'
+import { comparedOf, type ReproductionRecord } from '../material/reproductions.js'
 import { figureHtml } from './figureHtml.js'
 import { type Html, html, NOTHING } from './html.js'
 
@@ -22,10 +23,10 @@ const oneHtml = async (
 ): Promise<Html> => {
   const { id, title, where, scale, head, cells, findings, folder } = reproduction
   const columns = [...new Set(cells.map(({ column }) => column))]
-  const rows = new Map<string, CellRecord[]>()
+  const rows = new Map<string, ReproducedCell[]>()
   for (const cell of cells) rows.set(cell.row.join('\n'), [...(rows.get(cell.row.join('\n')) ?? []), cell])
   const chart = withChart ? paperFigure([reproduction], `${id}-chart`) : undefined
-  const runOf = ({ runs }: CellRecord) =>
+  const runOf = ({ runs }: ReproducedCell) =>
     runs.map((run) => byPath.get(resolve(join(folder, run)))).find((run) => run !== undefined)
   const sentences = [paperFinding([reproduction]), ...findings].filter((sentence) => sentence !== undefined)
   return html`<article id="${id}" class="run"><h3>${title}</h3>
@@ -47,7 +48,7 @@ ${chart === undefined ? NOTHING : await figureHtml(chart)}</article>
 `
 }
 
-const cellHtml = (cell: CellRecord, run: RunRecord | undefined): Html => {
+const cellHtml = (cell: ReproducedCell, run: RunRecord | undefined): Html => {
   const { ours, paper, difference, verdict } = cell
   const printed = paper === undefined ? '' : `paper ${one(paper)}`
   if (ours === undefined) return html`<td class="number">–<small>${printed} ${verdict}</small></td>`
