@@ -34,7 +34,10 @@ const schema = strict({
 export const vnnlibProperty = (image: ArrayLike<number>, options: RobustnessOptions): string => {
   const { epsilon, label, classes, clip } = parse(schema, options, 'vnnlib')
   if (label >= classes) throw invalid(`vnnlib.label: there are ${classes} classes, received ${label}`)
-  const pixels = Array.from(image)
+  if (!Array.isArray(image) && !(image instanceof Float32Array || image instanceof Float64Array)) {
+    throw invalid(`vnnlib.image: expected the pixels of an image, received ${show(image)}`)
+  }
+  const pixels = Array.from(image as ArrayLike<number>)
   const bad = pixels.find((pixel) => !(pixel >= 0 && pixel <= 1))
   if (bad !== undefined) throw invalid(`vnnlib: pixels must lie in [0,1], received ${show(bad)}`)
   const others = Array.from({ length: classes }, (_, index) => index).filter((index) => index !== label)
