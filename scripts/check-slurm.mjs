@@ -17,8 +17,8 @@ const install = process.argv.includes('--install')
 /** Tasks of the last check: more than an array of this cluster may have. */
 const MANY = 200
 const MAX_ARRAY = 128
-/** Epochs of a task that takes some ten seconds. */
-const LONG = 150
+/** Epochs of a task that takes ten seconds or more. */
+const LONG = 400
 
 // Daemons live where an ordinary PATH does not look.
 process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`

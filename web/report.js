@@ -2,6 +2,12 @@
 const dataOf = (kind, id) =>
   JSON.parse(document.querySelector(`script[data-${kind}="${CSS.escape(id)}"]`).textContent)
 
+/** The specification with the data that the page has once, for all that is taken along. */
+const specOf = (id) => {
+  const { datasets, ...spec } = dataOf('spec', id)
+  return { ...spec, datasets: { ...datasets, records: dataOf('records', id) } }
+}
+
 /** The chart that is on the screen, as a file of its own: with its title, and the colours of the theme at hand. */
 const svgOf = (id) => {
   const figure = document.getElementById(id)
@@ -53,7 +59,7 @@ const MAKERS = {
   svg: (id) => new Blob([svgOf(id)], { type: 'image/svg+xml' }),
   png: (id) => pngOf(svgOf(id)),
   csv: (id) => new Blob([csvOf(dataOf('records', id))], { type: 'text/csv' }),
-  json: (id) => new Blob([JSON.stringify(dataOf('spec', id), null, 2)], { type: 'application/json' }),
+  json: (id) => new Blob([JSON.stringify(specOf(id), null, 2)], { type: 'application/json' }),
 }
 
 document.addEventListener('click', async (event) => {

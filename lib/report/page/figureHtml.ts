@@ -34,7 +34,7 @@ ${withData ? dataHtml(figure) : NOTHING}
 const dataHtml = ({ id, title, data, spec }: Figure): Html => {
   const heads = [...new Set(data.flatMap((record) => Object.keys(record)))]
   const shown = data.slice(0, MOST_ROWS)
-  const carried = spec(WIDE)
+  const records = data.slice(0, MOST_RECORDS)
   return html`<details class="data"><summary>Data and downloads<span class="hidden"> of: ${title}</span></summary>
 <p class="tools" hidden>${['svg', 'png', 'csv', 'json'].map(
     (kind) =>
@@ -46,9 +46,29 @@ const dataHtml = ({ id, title, data, spec }: Figure): Html => {
     (record) => html`<tr>${heads.map((head) => cell(record[head]))}</tr>`,
   )}</tbody></table></div>
 ${data.length > shown.length ? html`<p class="note">The first ${shown.length} of ${data.length} records; the CSV has ${data.length > MOST_RECORDS ? `${MOST_RECORDS} of them` : 'all'}.</p>` : NOTHING}
-<script type="application/json" data-spec="${id}">${embeddedJson(carried)}</script>
-<script type="application/json" data-records="${id}">${embeddedJson(data.slice(0, MOST_RECORDS))}</script>
+<script type="application/json" data-spec="${id}">${embeddedJson(withNamedData(spec(WIDE), records))}</script>
+<script type="application/json" data-records="${id}">${embeddedJson(records)}</script>
 </details>`
+}
+
+/**
+ * A specification whose data have names and stand in it once; those that are the records of the figure, which the page
+ * has anyway, are called `records` and left to web/report.js.
+ */
+const withNamedData = (spec: object, records: readonly unknown[]): object => {
+  const names = new Map([[JSON.stringify(records), 'records']])
+  const named: unknown = JSON.parse(
+    JSON.stringify(spec, (key, value) => {
+      if (key !== 'data' || !Array.isArray(value?.values)) return value
+      const text = JSON.stringify(value.values)
+      const name = names.get(text) ?? `data${names.size}`
+      names.set(text, name)
+      return { name }
+    }),
+  )
+  const [, ...others] = names
+  const datasets = Object.fromEntries(others.map(([text, name]) => [name, JSON.parse(text)]))
+  return { ...(named as object), datasets }
 }
 
 const cell = (value: unknown): Html =>
