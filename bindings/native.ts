@@ -101,10 +101,13 @@ export interface NativeDataset {
  */
 export interface NativeKind {
   readonly kind: string
-  readonly [option: string]: number | string | boolean | NativeKind | undefined
+  readonly [option: string]: number | string | boolean | NativeKind | readonly NativeKind[] | undefined
 }
 
-/** lib/attacks and native/attack: what is searched for adversarial images, and how. `restarts` of 1 while training. */
+/**
+ * lib/attacks and native/attack: what is searched for adversarial images, and how. While training `pgd` with `restarts`
+ * of 1. `{ kind: 'cascade', attacks: [...] }` makes each attack on what those before left standing.
+ */
 export type NativeAttack = NativeKind
 
 /** lib/objectives and native/train/objectives: `natural`, `adversarial`, `trades`, `verified`. */
@@ -221,6 +224,8 @@ export interface EvaluateResult {
   /** With an attack: the predicted class on the strongest stored adversarial example, and its cross-entropy. */
   adversarialPredictions: Int32Array | null
   adversarialLosses: Float32Array | null
+  /** With an attack, of images that are right: which of a cascade's attacks broke them (0 without one); −1: none did. */
+  brokenBy: Int32Array | null
   /** Where they are kept: pixels [n, channels, height, width], flat, in the network's type. */
   images: Floats | null
   adversarialImages: Floats | null
@@ -538,7 +543,7 @@ export interface NativeAddon {
     options: { folded: boolean; precision: Precision; autograd: boolean },
   ): NativeJob<{ losses: Floats; gradients: Floats }>
   /**
-   * Adversarial examples for a batch. `start`, of the images' length, replaces the random start. `folded` folds batch
+   * Adversarial examples for a batch. `start`, of the images' length, replaces the random start of `pgd`. `folded` folds batch
    * norm into the convolutions while the attack runs (faster, same function up to rounding).
    */
   attack(

@@ -26,13 +26,22 @@ export type {
 export type { DeviceProbe, Probe } from '../bindings/probe.js'
 export type * from '../bindings/spec.js'
 export {
+  type Apgd,
+  type ApgdLoss,
   type Attack,
   type AttackOptions,
+  type AutoAttack,
+  apgd,
   attackWithin,
+  autoAttack,
   describeAttack,
+  type Fab,
+  fab,
   type Pgd,
   parseAttack,
   pgd,
+  type Square,
+  square,
 } from './attacks/attack.js'
 export type { Start } from './attacks/pgd.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
@@ -64,7 +73,13 @@ export {
   imageSet,
   type LabelledImages,
 } from './data/index.js'
-export { type EvaluateOptions, type Evaluation, evaluate, type Outcomes } from './evaluation/evaluate.js'
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type ImageOutcome,
+  type Outcomes,
+} from './evaluation/evaluate.js'
 export {
   adversarialExamples,
   type EngineEvaluation,

@@ -87,8 +87,12 @@ beforeAll(async () => {
   add('engine.predict', engine.predict.bind(engine), images, {})
   add('engine.time', engine.time.bind(engine), images, { runs: 1, warmup: 0 })
   add('engine.profile', engine.profile.bind(engine), images, {})
-  const { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam, pgd } = coppice
-  const made = { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam, pgd }
+  const { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam } = coppice
+  const { pgd, apgd, fab, square, autoAttack } = coppice
+  const made = {
+    ...{ adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam },
+    ...{ pgd, apgd, fab, square, autoAttack },
+  }
   for (const [name, make] of Object.entries(made)) add(name, make, {})
   add('natural', coppice.natural)
   add('objective', coppice.objective, 'trades')

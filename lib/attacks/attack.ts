@@ -5,17 +5,27 @@ import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { formatPixels, fractionBetween, show } from '../base/numbers.js'
 import { parse, table } from '../base/schemas.js'
+import { apgdKind } from './apgd.js'
+import { autoAttackKind, autoAttackParts } from './autoAttack.js'
+import { fabKind } from './fab.js'
 import type { AttackBase, AttackKind } from './kind.js'
 import { pgdKind } from './pgd.js'
+import { squareKind } from './square.js'
 
+export { type Apgd, type ApgdLoss, apgd } from './apgd.js'
+export { type AutoAttack, autoAttack } from './autoAttack.js'
+export { type Fab, fab } from './fab.js'
 export type { AttackBase } from './kind.js'
 export { type AttackOptions, type Pgd, pgd } from './pgd.js'
+export { type Square, square } from './square.js'
 
 /** A new attack is a file of its own and a line here. */
-const kinds = { pgd: pgdKind }
+const kinds = { pgd: pgdKind, apgd: apgdKind, fab: fabKind, square: squareKind, autoattack: autoAttackKind }
 
 /** An L∞ attack in [0,1] pixels; `kind` says which, and without one it is `pgd`. */
-export type Attack = Parameters<(typeof kinds)[keyof typeof kinds]['native']>[0]
+export type Attack = {
+  [Name in keyof typeof kinds]: Parameters<(typeof kinds)[Name]['native']>[0]
+}[keyof typeof kinds]
 
 const DEFAULT = 'pgd'
 
@@ -65,7 +75,11 @@ export const describeAttack = (attack: Attack): string =>
 /** The attack as the native side reads it. */
 export const nativeAttack = (attack: Attack): NativeAttack => kindOf(attack).native(attack)
 
-/** Cost of attacking one image, in forward passes. */
+/** The attacks that it makes, each on what those before left standing; of all but `autoattack` the attack itself. */
+export const attackParts = (attack: Attack): readonly Attack[] =>
+  attack.kind === 'autoattack' ? autoAttackParts(attack) : [attack]
+
+/** Cost of attacking one image that is never broken, in forward passes. */
 export const attackWork = (attack: Attack): number => kindOf(attack).work(attack)
 
 const made = (options: object, name: string): Attack => Object.freeze(parse(attackSchema, options, name))

@@ -9,7 +9,7 @@ import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
-import type { AttackBase, AttackKind } from './kind.js'
+import { type AttackBase, type AttackKind, countsIn } from './kind.js'
 
 /** Where an attack starts: `uniform` in the ε-box, `gaussian` 0.001·N(0,1), or `none`: at the image. */
 export type Start = 'uniform' | 'gaussian' | 'none'
@@ -55,15 +55,7 @@ const title = ({ steps, restarts = 1 }: { steps: number; restarts?: number }): s
 
 export const pgdKind: AttackKind<Pgd, typeof schema> = {
   schema,
-  parse: (rest) => {
-    const match = /^(?:-?(\d+)(?:x(\d+))?)?$/.exec(rest)
-    if (match === null) return undefined
-    const [, steps, restarts] = match
-    return {
-      ...(steps === undefined ? {} : { steps: Number(steps) }),
-      ...(restarts === undefined ? {} : { restarts: Number(restarts) }),
-    }
-  },
+  parse: countsIn,
   hint: 'pgd10 for 10 steps, or pgd50x10 for 50 steps and 10 restarts',
   // Ten steps reach every corner of the box.
   within: (epsilon) => ({ epsilon, ...(epsilon > 0 && { stepSize: epsilon / 4 }) }),

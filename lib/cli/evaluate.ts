@@ -1,28 +1,34 @@
 /** `coppice evaluate RUN|MODEL`: benign accuracy and ERA of a model, or of every model that a run kept. */
 
 import { existsSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
 import {
   type Attack,
   attackArgument,
+  attackName,
+  attackParts,
   changedAttack,
   describeAttack,
   parseAttack,
   pgd,
 } from '../attacks/attack.js'
-import { CoppiceError } from '../base/errors.js'
+import { CoppiceError, invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { imagesArgument } from '../data/named.js'
-import { type Evaluation, evaluate } from '../evaluation/evaluate.js'
+import { type Evaluation, evaluate, type ImageOutcome } from '../evaluation/evaluate.js'
 import { writeJson } from '../files/json.js'
-import { loadNetwork, type Network } from '../models/network.js'
+import { networkFingerprint } from '../models/fingerprint.js'
+import { defaultPrecision, loadNetwork, type Network } from '../models/network.js'
 import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
-import { imagesFor, type ModelFile, modelFiles } from '../runs/models.js'
+import { openEvaluation } from '../runs/evaluationFile.js'
+import type { ImageFile } from '../runs/imageFile.js'
+import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
 import { describeVerifier, type Verifier } from '../verification/index.js'
 import { collect, deviceFlag, integerFlag, pixelsFlag, verifierFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
@@ -42,12 +48,15 @@ interface Flags {
   batchSize?: number
   seed?: number
   outcomes?: string
+  output?: string
   json?: boolean
 }
 
 interface Row extends Omit<Evaluation, 'perSample' | 'attack' | 'verifier'> {
   name: string
   sparsity: number
+  /** Where the outcomes of an attack of several parts went, as they were reached. */
+  file?: string
 }
 
 export const evaluateCommand = (): Command =>
@@ -71,6 +80,10 @@ export const evaluateCommand = (): Command =>
     )
     .option('--seed <n>', "key of the attack's random starts (default: 0)", integerFlag(0, LIMITS.seed))
     .option('--outcomes <file>', "write every image's outcome to a JSON file")
+    .option(
+      '-o, --output <file>',
+      'under an attack: where outcomes go as they are reached, one line an image, to go on from (default: of autoattack beside the model)',
+    )
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: Flags) => {
       if (flags.outcomes !== undefined && existsSync(flags.outcomes)) {
@@ -80,6 +93,14 @@ export const evaluateCommand = (): Command =>
       if (flags.attack !== undefined && flags.attack !== 'none') parseAttack(flags.attack)
       if (flags.threads !== undefined) addon().setThreads(flags.threads)
       const files = await modelFiles(argument, flags.checkpoint)
+      if (flags.output !== undefined && (files.length > 1 || flags.attack === 'none')) {
+        const names = files.map(({ name }) => name).join(', ')
+        throw invalid(
+          flags.attack === 'none'
+            ? '--output: is for outcomes under an attack'
+            : `--output: holds one model; choose one of ${names} with --checkpoint`,
+        )
+      }
       const dataset = await imagesFor(argument, flags)
       const { rows, attack, outcomes } = await evaluateAll(files, dataset, flags)
       if (flags.outcomes !== undefined) await writeJson(flags.outcomes, outcomes, 'compact')
@@ -106,14 +127,21 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
   const rows: Row[] = []
   const outcomes: Record<string, unknown> = {}
   let attack: Attack | undefined
+  let file: ImageFile<ImageOutcome> | undefined
+  let kept = false
   const display = progressDisplay()
   try {
     await interruptible(
-      () => 'nothing was kept',
+      () => (kept ? 'the same command goes on where it stopped' : 'nothing was kept'),
       async (signal) => {
         for (const [index, { name, path }] of files.entries()) {
           const network = await loadNetwork(path, { device: flags.device })
           attack = chooseAttack(network, flags)
+          file = await fileOf(path, network, dataset, attack, flags)
+          if (file !== undefined) kept = true
+          if (file !== undefined && file.done.length > 0) {
+            display.log(`${file.path} has ${file.done.length} images already`)
+          }
           const {
             perSample,
             attack: _,
@@ -128,6 +156,7 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
             precision: flags.precision,
             seed: flags.seed,
             signal,
+            ...(file && { done: file.done, onResult: (reached) => file?.append(reached) }),
             onProgress: ({ samples, totalSamples }) =>
               display.update({
                 label: `evaluate ${name}`,
@@ -136,7 +165,12 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
                 fraction: (index + samples / totalSamples) / files.length,
               }),
           })
-          rows.push({ name, sparsity: await network.sparsity(), ...figures })
+          rows.push({
+            ...{ name, sparsity: await network.sparsity(), ...figures },
+            ...(file && { file: file.path }),
+          })
+          await file?.close()
+          file = undefined
           outcomes[name] = Object.fromEntries(
             Object.entries(perSample).map(([key, values]) => [
               key,
@@ -148,9 +182,37 @@ const evaluateAll = async (files: readonly ModelFile[], dataset: Dataset, flags:
       },
     )
   } finally {
+    await file?.close()
     display.stop()
   }
   return { rows, attack, outcomes }
+}
+
+/** Where the outcomes of one model go as they are reached: where the user says, and those of attacks of several parts. */
+const fileOf = async (
+  path: string,
+  network: Network,
+  dataset: Dataset,
+  attack: Attack | undefined,
+  { output, precision, seed = 0 }: Flags,
+): Promise<ImageFile<ImageOutcome> | undefined> => {
+  if (attack === undefined || (output === undefined && attackParts(attack).length === 1)) return undefined
+  return openEvaluation(output ?? defaultFile(path, attack), {
+    network: { name: network.name, fingerprint: networkFingerprint(await network.read()) },
+    data: { name: dataset.name, fingerprint: dataset.fingerprint },
+    ...{ attack, precision: precision ?? defaultPrecision(network), seed },
+  })
+}
+
+/** RUN/evaluation/dense-autoattack-8_255.jsonl, or beside a model that is in no run. */
+const defaultFile = (path: string, attack: Attack): string => {
+  const run = runOf(path)
+  const words = [
+    basename(path, '.safetensors'),
+    attackName(attack),
+    formatPixels(attack.epsilon).replace('/', '_'),
+  ]
+  return join(run === undefined ? dirname(path) : join(run, 'evaluation'), `${words.join('-')}.jsonl`)
 }
 
 const describe = (
@@ -178,6 +240,16 @@ const describe = (
     `On ${dataset.name}, n = ${rows[0]?.n}, 95 % intervals` +
       `${attack === undefined ? '' : `; ERA under ${describeAttack(attack)}`}` +
       `${verifier === undefined ? '' : `; VRA by ${describeVerifier(verifier)}, eps ${formatPixels(rows[0]?.epsilon ?? 0)}`}.`,
+    ...rows.flatMap(({ name, broken, era }) =>
+      broken === undefined
+        ? []
+        : [
+            `${name}: ${Object.entries(broken)
+              .map(([part, images]) => `${part} broke ${images}`)
+              .join(', ')}; ${era?.successes} stand.`,
+          ],
+    ),
+    ...rows.flatMap(({ name, file }) => (file === undefined ? [] : [`Outcomes of ${name}: ${file}`])),
     ...rows.flatMap(({ name, notFinite }) =>
       notFinite === undefined
         ? []

@@ -1,62 +1,41 @@
 /** `coppice grid GRID`: many runs, in a pool on this machine or on a cluster's scheduler. */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Device } from '../../bindings/native.js'
+import { Command, Option } from 'commander'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import {
   cancel,
-  follow,
   type GridFolder,
   type GridStatus,
   isGrid,
   type Launcher,
   launch,
-  local,
   type Plan,
   readGrid,
   readGridFile,
   resultsOf,
-  slurmLauncher,
   statusOf,
-  type TaskStatus,
   withSharedPretraining,
 } from '../grids/index.js'
 import { setValue } from '../recipes/recipeFile.js'
-import { changeLine, countsLine, fractionOf, statusText } from '../report/gridStatus.js'
+import { statusText } from '../report/gridStatus.js'
 import { gridMarkdown, writeGridResults } from '../report/gridTable.js'
 import { table } from '../report/tables.js'
 import { collect, deviceFlag, integerFlag, withData } from './flags.js'
 import { type TaskFlags, workOn } from './gridTask.js'
+import { followed, type LaunchFlags, launcherOf, withLaunchFlags } from './launching.js'
 import { EXIT, interruptible, note, printResult } from './output.js'
-import { progressDisplay } from './progress.js'
 
-interface Flags extends Omit<TaskFlags, 'device'> {
-  launch: 'local' | 'slurm'
+interface Flags extends TaskFlags, LaunchFlags {
   output?: string
   set: string[]
   data?: string
-  jobs?: number
-  devices?: Device[]
-  device?: Device
-  follow: boolean
   status?: boolean
   cancel?: boolean
   dryRun?: boolean
   json?: boolean
-  sbatch: string[]
-  stopBefore?: number
 }
-
-/** Options of sbatch that have flags of their own. */
-const SBATCH = {
-  partition: 'partition',
-  time: 'time limit of a task, such as 4:00:00; it queues again when the time is up',
-  gres: 'such as gpu:1',
-  account: 'account to charge',
-  'cpus-per-task': 'CPUs of a task, and its threads unless the recipe says',
-} as const
 
 const EXAMPLES = `
 GRID.yaml is a recipe and a matrix of values; every combination is a task, and pre-training that
@@ -81,32 +60,10 @@ export const gridCommand = (): Command => {
   const command = new Command('grid')
     .description('carry out many recipes, on this machine or on Slurm')
     .argument('<grid>', 'grid file (.yaml, .yml, .json), or the folder of a grid')
-    .addOption(new Option('--launch <where>', 'where tasks run').choices(['local', 'slurm']).default('local'))
     .option('-o, --output <dir>', 'folder of the grid (default: runs/<name of the grid>)')
     .option('--set <path=value>', 'change a value of the recipe of all tasks; repeatable', collect, [])
     .option('--data <set>', 'data set of all tasks')
-    .option('--jobs <n>', 'tasks at a time', integerFlag(1, LIMITS.threads))
-    .option('--devices <list>', 'local: devices by turns, such as cuda:0,cuda:1', devicesFlag)
-    .option(
-      '--threads <n>',
-      'local: CPU threads of a task whose recipe names none (default: cores / jobs)',
-      integerFlag(1, LIMITS.threads),
-    )
-    .option(
-      '--checkpoint-seconds <n>',
-      'time between checkpoints (default: 60)',
-      integerFlag(0, LIMITS.seconds),
-    )
-  for (const [name, meaning] of Object.entries(SBATCH))
-    command.option(`--${name} <value>`, `slurm: ${meaning}`)
-  return command
-    .option('--sbatch <key=value>', 'slurm: any other option of sbatch; repeatable', collect, [])
-    .option(
-      '--stop-before <seconds>',
-      'slurm: stop at a checkpoint so long before the time limit (default: 120)',
-      integerFlag(1, 65_535),
-    )
-    .option('--no-follow', 'slurm: submit, and do not wait')
+  return withLaunchFlags(command)
     .option('--status', 'say what became of the tasks, and write the results there are')
     .option('--cancel', 'stop all tasks at their next checkpoint')
     .option('--dry-run', 'print the tasks and begin none')
@@ -126,12 +83,6 @@ export const gridCommand = (): Command => {
     })
 }
 
-const devicesFlag = (text: string): Device[] => {
-  const devices = text.split(',').map(deviceFlag)
-  if (new Set(devices).size === devices.length) return devices
-  throw new InvalidArgumentError('Expected each device once.')
-}
-
 /** The plan of a grid file, or of a folder that holds one. */
 const planOf = async (argument: string, flags: Flags): Promise<Plan> => {
   if (existsSync(argument) && statSync(argument).isDirectory()) {
@@ -144,38 +95,6 @@ const planOf = async (argument: string, flags: Flags): Promise<Plan> => {
     flags.set.reduce(setValue, withData(recipe, flags.data)),
   )
   return { name, folder: flags.output ?? join('runs', name), tasks: withSharedPretraining(tasks) }
-}
-
-const launcherOf = (flags: Flags): Launcher => {
-  const { launch: where, jobs, devices, threads, checkpointSeconds, stopBefore } = flags
-  const options = sbatchOptions(flags)
-  const foreign =
-    where === 'local'
-      ? [
-          ...Object.keys(options)
-            .slice(0, 1)
-            .map((key) => `--${key}`),
-          ...(stopBefore ? ['--stop-before'] : []),
-        ]
-      : [...(devices ? ['--devices'] : []), ...(threads ? ['--threads'] : [])]
-  const [first] = foreign
-  if (first !== undefined) throw invalid(`${first} has no meaning with --launch ${where}`)
-  return where === 'local'
-    ? local({ jobs, devices, threads, checkpointSeconds })
-    : slurmLauncher({ options, jobs, stopBefore, checkpointSeconds })
-}
-
-const sbatchOptions = (flags: Flags): Record<string, string | true> => {
-  const given = flags as unknown as Record<string, string | undefined>
-  const own = Object.keys(SBATCH).flatMap((name) => {
-    const value = given[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())]
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  const others = flags.sbatch.map((text): [string, string | true] => {
-    const equals = text.indexOf('=')
-    return equals < 0 ? [text, true] : [text.slice(0, equals), text.slice(equals + 1)]
-  })
-  return Object.fromEntries([...own, ...others])
 }
 
 const printTasks = ({ name, folder, tasks }: Plan, { json }: Flags): void =>
@@ -223,7 +142,7 @@ const carriedOut = async (plan: Plan, launcher: Launcher, flags: Flags): Promise
   const status = await interruptible(
     advice,
     async (signal) => {
-      const { grid, tasks, released } = await launch(plan, launcher, signal)
+      const { grid, tasks, released } = await launch(plan, launcher, { signal })
       // Waited for below; until then its failure is nobody's.
       released.catch(() => undefined)
       note(`${grid.folder}: ${tasks.length} of ${grid.tasks.length} tasks ${isLocal ? 'to do' : 'submitted'}`)
@@ -240,31 +159,4 @@ const carriedOut = async (plan: Plan, launcher: Launcher, flags: Flags): Promise
   if (status !== undefined) return report(grid, flags, status)
   const now = await statusOf(grid)
   printResult(flags.json, now, () => statusText(now))
-}
-
-/** Waits for a grid, with a bar of all its work and a line for each task that ends. */
-const followed = async (grid: GridFolder, signal: AbortSignal, seconds: number): Promise<GridStatus> => {
-  const display = progressDisplay('tasks')
-  const before = new Map<string, TaskStatus>()
-  let told = new Set<string>()
-  try {
-    return await follow(grid, {
-      signal,
-      seconds,
-      onStatus: (status) => {
-        for (const task of status.tasks) {
-          const line = changeLine(before.get(task.name), task)
-          if (line !== undefined) display.log(line)
-          before.set(task.name, task)
-        }
-        for (const message of status.notes) if (!told.has(message)) display.log(`note: ${message}`)
-        told = new Set(status.notes)
-        const { counts, tasks } = status
-        const progress = { done: counts.done, total: tasks.length, fraction: fractionOf(status) }
-        display.update({ label: countsLine(status), ...progress })
-      },
-    })
-  } finally {
-    display.stop()
-  }
 }

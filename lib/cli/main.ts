@@ -13,6 +13,7 @@ import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
 import { reportCommand } from './report.js'
+import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
 import { runCommand } from './run.js'
 import { verifyCommand } from './verify.js'
@@ -32,6 +33,7 @@ export const program = (): Command => {
     runCommand(),
     resumeCommand(),
     gridCommand(),
+    reproduceCommand(),
     evaluateCommand(),
     verifyCommand(),
     describeCommand(),

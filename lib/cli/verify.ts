@@ -19,7 +19,7 @@ import { formatProportion, percent, table, vraColumn } from '../report/tables.js
 import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
 import { readOutcomes } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
-import { VerificationFile } from '../runs/verificationFile.js'
+import { openVerification } from '../runs/verificationFile.js'
 import {
   describeVerifier,
   methodLines,
@@ -185,7 +185,7 @@ const verifyModel = async (
   const plain = chosen.kind !== 'cascade' && flags.attack !== undefined && flags.attack !== 'none'
   const attack = plain ? attackWithin(epsilon, flags.attack) : undefined
   const { memory: _, ...settings } = chosen
-  const file = await VerificationFile.open(flags.output ?? defaultFile(path, chosen, epsilon, attack), {
+  const file = await openVerification(flags.output ?? defaultFile(path, chosen, epsilon, attack), {
     network: { name: network.name, fingerprint: networkFingerprint(await network.read()) },
     data: { name: dataset.name, fingerprint: dataset.fingerprint },
     ...{ verifier: settings, epsilon, attack: attack ?? null, seed },

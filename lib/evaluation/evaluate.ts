@@ -1,10 +1,9 @@
 /** Benign, empirical robust (ERA) and, with a verifier, verified robust accuracy (VRA), with every image's outcome. */
 
-import { inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
-import type { EvaluateResult, Precision } from '../../bindings/native.js'
-import { type Attack, attackSchema, nativeAttack } from '../attacks/attack.js'
+import type { Precision } from '../../bindings/native.js'
+import { type Attack, attackName, attackParts, attackSchema, nativeAttack } from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
@@ -18,7 +17,10 @@ import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { requirePrecision } from '../training/settings.js'
 import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
 import { verify } from '../verification/verify.js'
+import { brief, type ImageOutcome, listsOf, type Outcomes, outcomesIn } from './outcome.js'
 import { type Accuracies, countOf, tally } from './tally.js'
+
+export type { ImageOutcome, Outcomes } from './outcome.js'
 
 export interface EvaluateOptions {
   /** A robust objective: its ε, step size and steps make the attack. */
@@ -37,6 +39,10 @@ export interface EvaluateOptions {
   precision?: Precision | undefined
   /** Key of the attack's random starts; default 0. */
   seed?: number | undefined
+  /** Outcomes of an earlier call with the same options, under an attack: these images are not evaluated again. */
+  done?: readonly ImageOutcome[] | undefined
+  /** Takes the outcomes batch by batch; awaited, so that it can store them. */
+  onResult?: ((outcomes: readonly ImageOutcome[]) => void | Promise<void>) | undefined
   signal?: AbortSignal | undefined
   /** Images evaluated so far; with a verifier each counts twice, as it is evaluated and then verified. */
   onProgress?: ((progress: { samples: number; totalSamples: number }) => void) | undefined
@@ -47,28 +53,13 @@ export interface Evaluation extends Accuracies {
   /** Images evaluated. */
   n: number
   attack?: Attack
+  /** With an attack of several parts: how many images each of them broke. */
+  broken?: Readonly<Record<string, number>>
   /** With a verifier: verified robust accuracy, and what proved it at which ε. */
   vra?: Proportion
   verifier?: Verifier
   epsilon?: number
   perSample: Outcomes
-}
-
-/** What happened to each image, in the order of `indices`. */
-export interface Outcomes {
-  /** Index in the whole data set. */
-  indices: Uint32Array
-  labels: Uint8Array
-  /** −1 where a logit is NaN or infinite, which is wrong whatever the label. */
-  predictions: Int32Array
-  /** Cross-entropy. */
-  losses: Float32Array
-  adversarialPredictions?: Int32Array
-  adversarialLosses?: Float32Array
-  /** With a verifier: 1 where the image is proved right in the whole box. */
-  verified?: Uint8Array
-  /** Sound lower bounds of the margin; NaN where no bounds were needed. */
-  margins?: Float64Array
 }
 
 const schema = strict({
@@ -98,7 +89,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   requireNetwork(network, 'evaluate')
   requireDataset(dataset, 'evaluate')
-  const { signal, onProgress, ...rest } = optionsOf(options, 'evaluate')
+  const { signal, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
@@ -111,24 +102,38 @@ export async function evaluate(
   const totalSamples = settings.verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
   requirePrecision(precision, network.type, 'evaluate')
-  const indices = dataset.indices.slice(0, n)
-  const result = await settle(
-    () =>
-      addon().evaluate(
-        network.handle,
-        dataset.handle,
-        {
-          indices,
-          batchSize: settings.batchSize ?? (network.device === 'cpu' ? 250 : 1000),
-          precision,
-          attack: attack === undefined ? null : nativeAttack(attack),
-          seed: settings.seed,
-        },
-        onProgress === undefined ? null : ({ samples }) => onProgress({ samples, totalSamples }),
-      ),
-    signal,
+  const { seed, batchSize = network.device === 'cpu' ? 250 : 1000 } = settings
+  const found = new Map(done.map((outcome) => [outcome.index, outcome]))
+  const places = Array.from({ length: n }, (_, place) => place)
+  const indexOf = (place: number) => dataset.indices[place] ?? 0
+  const missing = places.filter((place) => !found.has(indexOf(place)))
+  // Of images that are handed over as they are done each batch is a job.
+  const size = onResult === undefined ? Math.max(1, missing.length) : batchSize
+  for (let start = 0; start < missing.length; start += size) {
+    const some = missing.slice(start, start + size)
+    const before = n - missing.length + start
+    const indices = Uint32Array.from(some, indexOf)
+    const result = await settle(
+      () =>
+        addon().evaluate(
+          network.handle,
+          dataset.handle,
+          { indices, batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
+          onProgress === undefined
+            ? null
+            : ({ samples }) => onProgress({ samples: before + samples, totalSamples }),
+        ),
+      signal,
+    )
+    const labels = some.map((place) => dataset.labels[place] ?? 0)
+    const reached = outcomesIn(indices, labels, result, attack)
+    for (const outcome of reached) found.set(outcome.index, outcome)
+    await onResult?.(reached)
+  }
+  const evaluation = summarise(
+    places.flatMap((place) => found.get(indexOf(place)) ?? []),
+    attack,
   )
-  const evaluation = summarise(indices, dataset.labels.slice(0, n), result, attack)
   const { verifier } = settings
   if (verifier === undefined || epsilon === undefined) return evaluation
   const { vra, perSample } = await verify(network, dataset, {
@@ -150,27 +155,18 @@ export async function evaluate(
   }
 }
 
-const summarise = (
-  indices: Uint32Array,
-  labels: Uint8Array,
-  result: EvaluateResult,
-  attack: Attack | undefined,
-): Evaluation => {
-  const n = indices.length
-  const { predictions, losses, adversarialPredictions, adversarialLosses } = result
-  const counted = tally(labels, predictions, attack && adversarialPredictions)
-  const evaluation: Evaluation = {
-    n,
-    ...counted,
-    perSample: brief({ indices, labels, predictions, losses }),
+const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined): Evaluation => {
+  const perSample = listsOf(outcomes, attack)
+  const parts = attack === undefined ? [] : attackParts(attack).map(attackName)
+  return {
+    n: outcomes.length,
+    ...tally(perSample.labels, perSample.predictions, perSample.adversarialPredictions),
+    ...(attack && { attack }),
+    ...(parts.length > 1 && {
+      broken: Object.fromEntries(
+        parts.map((name) => [name, outcomes.filter(({ brokenBy }) => brokenBy === name).length]),
+      ),
+    }),
+    perSample: brief(perSample),
   }
-  if (attack === undefined || adversarialPredictions === null || adversarialLosses === null) return evaluation
-  const perSample = { indices, labels, predictions, losses, adversarialPredictions, adversarialLosses }
-  return { ...evaluation, attack, perSample: brief(perSample) }
 }
-
-/** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
-const brief = (outcomes: Outcomes): Outcomes =>
-  Object.defineProperty(outcomes, inspect.custom, {
-    value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
-  })

@@ -54,11 +54,12 @@ export async function readGrid(path: string): Promise<GridFolder> {
 
 /**
  * Makes the folder of a plan, or opens it where it holds the same grid. A plan that has all tasks of the grid that is
- * there, and more, extends it.
+ * there, and more, extends it. With `add` the tasks of the plan join those that are there, whatever they are; who plans
+ * so vouches that tasks of the same name are the same run.
  *
  * @throws CoppiceError `ERR_FILE` where the folder holds anything else; nothing is overwritten
  */
-export async function openGrid(plan: Plan): Promise<GridFolder> {
+export async function openGrid(plan: Plan, { add = false } = {}): Promise<GridFolder> {
   requirePlan(plan)
   const folder = resolve(plan.folder)
   // What JSON does not write, such as undefined, is no difference.
@@ -76,8 +77,10 @@ export async function openGrid(plan: Plan): Promise<GridFolder> {
     return grid
   }
   const before = await readGrid(folder)
-  requireSame(plan.folder, before.tasks, tasks)
-  const grid = { id: before.id, name, tasks, folder }
+  if (!add) requireSame(plan.folder, before.tasks, tasks)
+  const own = new Set(tasks.map((task) => task.name))
+  const others = before.tasks.filter((task) => !own.has(task.name))
+  const grid = { id: before.id, name, tasks: [...others, ...tasks], folder }
   if (!sameData(before, grid)) await writeGrid(grid)
   return grid
 }

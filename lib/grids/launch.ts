@@ -16,14 +16,24 @@ export interface Launch extends Launched {
   readonly tasks: readonly Task[]
 }
 
+export interface LaunchOptions {
+  signal?: AbortSignal | undefined
+  /** Adds the tasks of the plan to those of its folder, which are left as they are; default false. */
+  add?: boolean
+}
+
 /**
- * Begins every task that is neither done nor under way, failed ones among them.
+ * Begins every task of the plan that is neither done nor under way, failed ones among them.
  *
  * @throws CoppiceError for a plan that is none, a folder that holds anything else, a launcher that refuses; then nothing
  * of what was to be launched is under way
  */
-export async function launch(plan: Plan, launcher: Launcher, signal?: AbortSignal): Promise<Launch> {
-  const grid = await openGrid(plan)
+export async function launch(
+  plan: Plan,
+  launcher: Launcher,
+  { signal, add = false }: LaunchOptions = {},
+): Promise<Launch> {
+  const grid = await openGrid(plan, { add })
   const local = launcher.kind === 'local'
   const lock = await takeLock(local ? poolLock(grid) : join(grid.folder, 'slurm.lock'), plan.folder)
   try {
@@ -32,7 +42,10 @@ export async function launch(plan: Plan, launcher: Launcher, signal?: AbortSigna
     const [unknown] = notes
     if (unknown !== undefined) throw new CoppiceError('ERR_DEVICE', unknown)
     const states = new Map(tasks.map(({ name, state }) => [name, state]))
-    const idle = grid.tasks.filter(({ name }) => !UNDER_WAY_OR_DONE.has(states.get(name) ?? 'stopped'))
+    const wanted = new Set(plan.tasks.map(({ name }) => name))
+    const idle = grid.tasks.filter(
+      ({ name }) => wanted.has(name) && !UNDER_WAY_OR_DONE.has(states.get(name) ?? 'stopped'),
+    )
     const { released } = await launcher.start(grid, idle, signal)
     return { grid, tasks: idle, released: released.finally(() => lock.release()) }
   } catch (error) {
@@ -48,16 +61,18 @@ export interface FollowOptions {
   signal?: AbortSignal | undefined
   /** Between two looks; default 2. */
   seconds?: number | undefined
+  /** The names of the tasks to wait for; default all. */
+  only?: ReadonlySet<string> | undefined
   onStatus?: ((status: GridStatus) => void) | undefined
 }
 
 /** Waits until no task is running or waiting any more. */
 export async function follow(grid: GridFolder, options: FollowOptions = {}): Promise<GridStatus> {
-  const { signal, seconds = 2, onStatus } = options
+  const { signal, seconds = 2, only, onStatus } = options
   // A task may leave the queue a moment before its result shows on another machine, so one look at rest is not enough.
   for (let atRest = 0; ; ) {
     signal?.throwIfAborted()
-    const status = await statusOf(grid)
+    const status = await statusOf(grid, { only })
     onStatus?.(status)
     const { running, waiting } = status.counts
     atRest = running + waiting === 0 && status.notes.length === 0 ? atRest + 1 : 0

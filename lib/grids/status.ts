@@ -16,8 +16,17 @@ import { type GridStatus, type TaskState, type TaskStatus, taskStates } from './
 /** What the process that is the pool of a grid holds. */
 export const poolLock = (grid: GridFolder): string => join(grid.folder, 'local.lock')
 
-/** `pool: false` leaves out what a pool on this machine is about to do: for the one that asks. */
-export async function statusOf(grid: GridFolder, { pool = true } = {}): Promise<GridStatus> {
+export interface StatusOptions {
+  /** `false` leaves out what a pool on this machine is about to do: for the one that asks. Default true. */
+  pool?: boolean
+  /** The names of the tasks to tell of; default all. */
+  only?: ReadonlySet<string> | undefined
+}
+
+export async function statusOf(
+  grid: GridFolder,
+  { pool = true, only }: StatusOptions = {},
+): Promise<GridStatus> {
   const { queued, note } = await queuedTasks(grid)
   const pooled = pool && (await lockHolder(poolLock(grid))) !== undefined
   const seen = new Map<string, TaskStatus>()
@@ -29,10 +38,11 @@ export async function statusOf(grid: GridFolder, { pool = true } = {}): Promise<
     if (before?.state !== 'failed' || own.state === 'done' || own.state === 'failed') return own
     return { ...own, state: 'blocked', reason: `${before.name} failed` } as const
   })
+  const told = tasks.filter((task) => only?.has(task.name) ?? true)
   const counts = Object.fromEntries(taskStates.map((state) => [state, 0])) as Record<TaskState, number>
-  for (const { state } of tasks) counts[state]++
+  for (const { state } of told) counts[state]++
   const { name, folder } = grid
-  return { name, folder, tasks, counts, notes: note === undefined ? [] : [note] }
+  return { name, folder, tasks: told, counts, notes: note === undefined ? [] : [note] }
 }
 
 const taskStatus = async (

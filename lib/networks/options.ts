@@ -61,6 +61,8 @@ export interface ResolvedOptions {
   input: ImageShape
   /** A hidden width, scaled. */
   width: (full: number) => number
+  /** The deviation of initial weights that gives scaled layers outputs of the size that full ones have with this. */
+  deviation: (full: number) => number
   /** The normalisation node, or nothing. */
   normalize: NodeInput[]
 }
@@ -78,6 +80,7 @@ export const resolveOptions = (name: string, options: NetworkOptions): ResolvedO
     classes,
     input,
     width: (full) => Math.max(1, Math.round(full * scale)),
+    deviation: (full) => full / Math.sqrt(scale),
     normalize: normalize === false ? [] : [{ op: 'normalize', name: 'normalize', ...normalize }],
   }
 }

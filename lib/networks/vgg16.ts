@@ -18,15 +18,16 @@ const GROUPS = [
 ]
 
 /**
- * Spec of VGG16. Convolutions start from `kaimingFanOut`, linear layers from N(0, 0.01²) with zero bias.
+ * Spec of VGG16. Convolutions start from `kaimingFanOut`, linear layers from N(0, 0.01²/scale) with zero bias: with
+ * 0.01 at any width, narrow networks would start with next to no signal, and stay at chance.
  * The average pool to 2×2 before the linear layers is left out where the map is 2×2 already (32×32 images).
  *
  * @throws CoppiceError if the images are not square with a side that is a multiple of 32.
  */
 export const vgg16Spec = (options: NetworkOptions = {}): NetworkSpec => {
-  const { classes, input, width, normalize } = resolveOptions(NAME, options)
+  const { classes, input, width, deviation, normalize } = resolveOptions(NAME, options)
   const poolKernel = reducedSide(NAME, input, 32)
-  const linear = { op: 'linear', init: { normal: 0.01 } } as const
+  const linear = { op: 'linear', init: { normal: deviation(0.01) } } as const
   return parseSpec({
     name: NAME,
     input,

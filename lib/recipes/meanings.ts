@@ -120,9 +120,11 @@ export const meanings: Readonly<Record<string, Meaning>> = {
     takes: '`matched`, `none`, an [objective](#objectives)',
   },
   'evaluate.attack': {
-    meaning: 'steps × restarts, or in full: `{ epsilon, stepSize, steps, restarts, start }`',
+    meaning:
+      'an [attack](attacks.md) by name, or in full: `{ epsilon, stepSize, steps, restarts, start }`, ' +
+      '`{ kind: autoattack, epsilon }` …',
     default: 'that of the objective, else `pgd10`',
-    takes: '`pgd10`, `pgd50x10` …',
+    takes: '`pgd10`, `pgd50x10`, `autoattack` …',
   },
   'evaluate.images': { meaning: 'the first so many test images', default: 'all' },
   'evaluate.batchSize': { meaning: 'images at once' },

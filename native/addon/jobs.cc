@@ -80,6 +80,8 @@ Napi::Value start_evaluate(const Napi::CallbackInfo& info) {
         object.Set("adversarialLosses",
                    result.adversarial ? to_typed_array<Napi::Float32Array>(env, result.adversarial->losses)
                                       : env.Null());
+        object.Set("brokenBy",
+                   result.adversarial ? to_typed_array<Napi::Int32Array>(env, result.broken_by) : env.Null());
         object.Set("images", pixels(result.images));
         object.Set("adversarialImages", pixels(result.adversarial_images));
         object.Set("seconds", result.seconds);
@@ -194,7 +196,7 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
   const auto network = from_handle<Network>({info[0], "network"});
   const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
   const Reader options(info[2], "options");
-  const Attack attack = read_variant<Attack>(options["attack"]);
+  const std::vector<Attack> attacks = read_attacks(options["attack"]);
   const at::ScalarType compute = read_precision(options["precision"], *network);
   const bool folded = options["folded"].flag();
   const auto seed = read_seed(options["seed"]);
@@ -203,6 +205,8 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
     start = read_images(given, *network);
     if (start->sizes() != batch->images.sizes())
       throw std::invalid_argument("options.start must have as many images as the batch");
+    for (const Attack& attack : attacks)
+      if (!std::holds_alternative<Pgd>(attack)) given.refuse("null, as only pgd takes a start");
   }
   return start_job(
       info.Env(), long_read(*network),
@@ -211,7 +215,7 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
         const Batch here = placed(*batch, network->device);
         const auto from = start ? std::optional(placed(*start, network->device)) : std::nullopt;
         AttackResult found = strongest(*network, fold(*network, compute, {.batch_norm = folded}), here,
-                                       attack, {seed, 0}, from, interrupt);
+                                       attacks, {seed, 0}, from, interrupt);
         found.images = flat_copy(found.images, network->type);
         found.losses = flat_copy(found.losses, network->type);
         found.classes = flat_copy(found.classes, at::kInt);

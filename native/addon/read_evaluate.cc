@@ -13,7 +13,7 @@ EvaluatePlan read_plan(const Reader& request, const Classifying& taker, const Ne
   plan.compute = network ? read_precision(request["precision"], *network) : at::kFloat;
   if (const Reader attack = request["attack"]; !attack.missing()) {
     if (!network) throw std::invalid_argument(attack.path() + " needs the network that it is made against");
-    plan.attack = read_variant<Attack>(attack);
+    plan.attacks = read_attacks(attack);
   }
   plan.seed = read_seed(request["seed"]);
   if (const Reader keep = request["keepImages"]; !keep.missing()) plan.keep_images = keep.flag();
@@ -21,6 +21,16 @@ EvaluatePlan read_plan(const Reader& request, const Classifying& taker, const Ne
 }
 
 }  // namespace
+
+std::vector<Attack> read_attacks(const Reader& attack) {
+  if (attack["kind"].text() != "cascade") return {read_variant<Attack>(attack)};
+  const Reader parts = attack["attacks"];
+  std::vector<Attack> attacks;
+  for (uint32_t part = 0; part < parts.length(); ++part)
+    attacks.push_back(read_variant<Attack>(parts.at(part)));
+  if (attacks.empty()) parts.refuse("at least one attack");
+  return attacks;
+}
 
 EvaluatePlan read_evaluate_plan(const Reader& request, const Network& network, const Dataset& dataset) {
   return read_plan(request, classifying(network), &network, dataset);

@@ -1,5 +1,6 @@
 // Projected gradient ascent on CUDA: one thread per element, or per four random numbers.
 #include "attack/ascent.h"
+#include "attack/momentum.h"
 #include "device/launch.cuh"
 
 namespace coppice {
@@ -21,6 +22,12 @@ struct StepBody {
 };
 
 template <class T>
+struct MomentumBody {
+  MomentumStep<T> s;
+  __device__ void operator()(int64_t i) const { momentum_element(s, s.steps[i / s.size], i); }
+};
+
+template <class T>
 void launch(const RandomStart<T>& s, void* stream) {
   const int64_t blocks = (s.size + 3) / 4;
   for_each(s.batch * blocks, stream, StartBody<T>{s, blocks});
@@ -35,6 +42,13 @@ void ascent_step_cuda(const AscentStep<float>& s, void* stream) {
 }
 void ascent_step_cuda(const AscentStep<double>& s, void* stream) {
   for_each(s.count, stream, StepBody<double>{s});
+}
+
+void momentum_step_cuda(const MomentumStep<float>& s, void* stream) {
+  for_each(s.count * s.size, stream, MomentumBody<float>{s});
+}
+void momentum_step_cuda(const MomentumStep<double>& s, void* stream) {
+  for_each(s.count * s.size, stream, MomentumBody<double>{s});
 }
 
 }  // namespace coppice

@@ -22,17 +22,29 @@ at::Tensor search_by(const Kind& kind, const Target& target, uint32_t attempt,
 
 }  // namespace
 
-Attack scaled(const Attack& attack, double factor) {
-  return std::visit([&](const auto& kind) -> Attack { return kind.scaled(factor); }, attack);
+Ascent scaled(const Ascent& attack, double factor) {
+  return std::visit([&](const auto& kind) -> Ascent { return kind.scaled(factor); }, attack);
 }
 
-int64_t attempts(const Attack& attack) {
-  return std::visit([](const auto& kind) { return kind.attempts(); }, attack);
+at::Tensor search(const Ascent& attack, const Target& target, uint32_t attempt,
+                  const std::optional<at::Tensor>& start) {
+  return std::visit([&](const auto& kind) { return search_by(kind, target, attempt, start); }, attack);
+}
+
+int64_t attempts(const Attack& attack, int64_t classes) {
+  return std::visit([&](const auto& kind) { return kind.attempts(classes); }, attack);
 }
 
 at::Tensor search(const Attack& attack, const Target& target, uint32_t attempt,
                   const std::optional<at::Tensor>& start) {
-  return std::visit([&](const auto& kind) { return search_by(kind, target, attempt, start); }, attack);
+  return std::visit(
+      [&]<class Kind>(const Kind& kind) {
+        if constexpr (std::is_constructible_v<Ascent, Kind>)
+          return search_by(kind, target, attempt, start);
+        else
+          return kind.search(target, attempt);
+      },
+      attack);
 }
 
 }  // namespace coppice

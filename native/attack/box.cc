@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "device/device.h"
+#include "device/vectorised.h"
 
 namespace coppice {
 namespace {
@@ -47,6 +48,36 @@ void step_in_place(at::Tensor& x, const at::Tensor& images, const at::Tensor& di
   on_device(x.device(), cpu, [&](void* stream) { COPPICE_CUDA_ONLY(ascent_step_cuda(s, stream)); });
 }
 
+template <class T>
+COPPICE_FORCED_INLINE void momentum_row(const MomentumStep<T>& s, int64_t row) {
+  const T step = s.steps[row];
+  for (int64_t i = row * s.size; i < (row + 1) * s.size; ++i) momentum_element(s, step, i);
+}
+
+// Templates have no clones for instruction sets.
+COPPICE_VECTORISED void step_row(const MomentumStep<float>& s, int64_t row) { momentum_row(s, row); }
+COPPICE_VECTORISED void step_row(const MomentumStep<double>& s, int64_t row) { momentum_row(s, row); }
+
+template <class T>
+void momentum_in_place(at::Tensor& x, at::Tensor& previous, const at::Tensor& images,
+                       const at::Tensor& gradient, const at::Tensor& steps, double epsilon, double momentum) {
+  const MomentumStep<T> s{x.data_ptr<T>(),
+                          previous.data_ptr<T>(),
+                          images.data_ptr<T>(),
+                          gradient.data_ptr<T>(),
+                          steps.data_ptr<T>(),
+                          x.size(0),
+                          x.size(1),
+                          static_cast<T>(epsilon),
+                          static_cast<T>(momentum)};
+  const auto cpu = [&] {
+    at::parallel_for(0, s.count, std::max<int64_t>(1, kGrain / s.size), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) step_row(s, row);
+    });
+  };
+  on_device(x.device(), cpu, [&](void* stream) { COPPICE_CUDA_ONLY(momentum_step_cuda(s, stream)); });
+}
+
 }  // namespace
 
 at::Tensor start_in_box(const Batch& batch, Start start, double epsilon, RandomKey key, uint32_t attempt) {
@@ -65,6 +96,15 @@ void step_in_box(at::Tensor& x, const at::Tensor& images, const at::Tensor& dire
     step_in_place<double>(x, images, direction, step_size, epsilon);
   else
     step_in_place<float>(x, images, direction, step_size, epsilon);
+}
+
+void momentum_step_in_box(at::Tensor& x, at::Tensor& previous, const at::Tensor& images,
+                          const at::Tensor& gradient, const at::Tensor& steps, double epsilon,
+                          double momentum) {
+  if (x.scalar_type() == at::kDouble)
+    momentum_in_place<double>(x, previous, images, gradient, steps, epsilon, momentum);
+  else
+    momentum_in_place<float>(x, previous, images, gradient, steps, epsilon, momentum);
 }
 
 }  // namespace coppice

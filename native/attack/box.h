@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "attack/ascent.h"
+#include "attack/momentum.h"
 #include "data/dataset.h"
 
 namespace coppice {
@@ -19,5 +20,10 @@ at::Tensor start_in_box(const Batch& batch, Start start, double epsilon, RandomK
 /// tensors channels last.
 void step_in_box(at::Tensor& x, const at::Tensor& images, const at::Tensor& direction, double step_size,
                  double epsilon);
+
+/// One step of APGD (momentum.h), in place. All tensors are rows, but `steps` [n].
+void momentum_step_in_box(at::Tensor& x, at::Tensor& previous, const at::Tensor& images,
+                          const at::Tensor& gradient, const at::Tensor& steps, double epsilon,
+                          double momentum);
 
 }  // namespace coppice

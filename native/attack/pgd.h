@@ -33,7 +33,7 @@ struct Pgd {
     return {epsilon * factor, step_size * factor, noise * factor, steps, restarts, from};
   }
 
-  int64_t attempts() const { return restarts; }
+  int64_t attempts(int64_t) const { return restarts; }
 
   State start(const Target& target, uint32_t attempt) const {
     return {start_in_box(target.batch, from, noise, target.key, attempt)};

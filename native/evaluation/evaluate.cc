@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "evaluation/classes.h"
+#include "graph/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {
@@ -57,27 +57,63 @@ void for_batches(const Dataset& dataset, const EvaluatePlan& plan, at::Device de
   }
 }
 
+/// Some of a batch's images, channels last.
+at::Tensor picked(const at::Tensor& images, const at::Tensor& places) {
+  return images.index_select(0, places).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+Batch part_of(const Batch& batch, const at::Tensor& places) {
+  return {batch.indices.index_select(0, places), picked(batch.images, places),
+          batch.labels.index_select(0, places)};
+}
+
 }  // namespace
 
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
-                       const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
-                       const Interrupt& interrupt) {
-  const Target target{attacked, batch, key, interrupt};
-  AttackResult best;
-  for (int64_t attempt = 0; attempt < attempts(attack); ++attempt) {
-    const at::Tensor images = search(attack, target, static_cast<uint32_t>(attempt), start);
-    const Judged judged = judge(logits_of(network, images, attacked.compute), batch.labels);
-    if (attempt == 0) {
-      best = {images, judged.losses, judged.classes};
-      continue;
+                       const std::vector<Attack>& attacks, RandomKey key,
+                       const std::optional<at::Tensor>& start, const Interrupt& interrupt) {
+  const auto judged = [&](const at::Tensor& images, const at::Tensor& labels) {
+    return judge(logits_of(network, images, attacked.compute), labels);
+  };
+  AttackResult best{batch.images, {}, {}, at::full_like(batch.labels, kNone)};
+  const bool begun = !std::holds_alternative<Pgd>(attacks.front());
+  if (begun) {
+    const Judged as_they_are = judged(batch.images, batch.labels);
+    best.losses = as_they_are.losses;
+    best.classes = as_they_are.classes;
+  }
+  for (size_t number = 0; number < attacks.size(); ++number) {
+    const Attack& attack = attacks[number];
+    const int64_t count = attempts(attack, network.graph.classes);
+    for (int64_t attempt = 0; attempt < count; ++attempt) {
+      interrupt.between_batches();
+      const auto search_in = [&](const Batch& some, const std::optional<at::Tensor>& from) {
+        const Target target{attacked, some, key, interrupt, {}, &network};
+        return search(attack, target, static_cast<uint32_t>(attempt), from);
+      };
+      if (!best.classes.defined()) {
+        best.images = search_in(batch, start);
+        const Judged found = judged(best.images, batch.labels);
+        best.losses = found.losses;
+        best.classes = found.classes;
+        best.broken_by.masked_fill_(best.classes.ne(batch.labels), 0);
+        continue;
+      }
+      const at::Tensor left = best.classes.eq(batch.labels).nonzero().view(-1);
+      if (left.size(0) == 0) return best;
+      const Batch some = part_of(batch, left);
+      const at::Tensor images = search_in(some, start ? std::optional(picked(*start, left)) : std::nullopt);
+      const Judged found = judged(images, some.labels);
+      const at::Tensor broken = found.classes.ne(some.labels);
+      const at::Tensor better =
+          broken.logical_or(found.losses.gt(best.losses.index_select(0, left))).nonzero().view(-1);
+      const at::Tensor into = left.index_select(0, better);
+      best.images =
+          best.images.index_copy(0, into, picked(images, better)).contiguous(at::MemoryFormat::ChannelsLast);
+      best.losses.index_copy_(0, into, found.losses.index_select(0, better));
+      best.classes.index_copy_(0, into, found.classes.index_select(0, better));
+      best.broken_by.index_fill_(0, left.masked_select(broken), static_cast<int64_t>(number));
     }
-    const at::Tensor was_broken = best.classes.ne(batch.labels), is_broken = judged.classes.ne(batch.labels);
-    const at::Tensor better =
-        is_broken.logical_and(was_broken.logical_not())
-            .logical_or(is_broken.eq(was_broken).logical_and(judged.losses.gt(best.losses)));
-    best.images = at::where(better.view({-1, 1, 1, 1}), images, best.images);
-    best.losses = at::where(better, judged.losses, best.losses);
-    best.classes = at::where(better, judged.classes, best.classes);
   }
   return best;
 }
@@ -88,15 +124,16 @@ EvaluateResult evaluate(const Network& network, const Dataset& dataset, const Ev
   const auto started = std::chrono::steady_clock::now();
   const Folded attacked = fold(network, plan.compute);
   EvaluateResult result;
-  if (plan.attack) result.adversarial.emplace();
+  if (!plan.attacks.empty()) result.adversarial.emplace();
   std::vector<at::Tensor> images, examples;
   for_batches(dataset, plan, network.device, network.type, interrupt, report, [&](const Batch& batch) {
     append(result.benign, logits_of(network, batch.images, plan.compute), batch);
     if (plan.keep_images) images.push_back(batch.images);
-    if (!plan.attack) return;
+    if (plan.attacks.empty()) return;
     const AttackResult found =
-        strongest(network, attacked, batch, *plan.attack, key_of(plan), std::nullopt, interrupt);
+        strongest(network, attacked, batch, plan.attacks, key_of(plan), std::nullopt, interrupt);
     append(*result.adversarial, found.losses, found.classes);
+    append(result.broken_by, found.broken_by);
     if (plan.keep_images) examples.push_back(found.images);
   });
   if (!images.empty()) result.images = at::cat(images).cpu();
@@ -112,7 +149,7 @@ EngineResult evaluate_engine(const Classifier& engine, at::Device device, const 
   EngineResult result;
   std::optional<Folded> attacked;
   if (network) result.network.emplace();
-  if (plan.attack) {
+  if (!plan.attacks.empty()) {
     attacked = fold(*network, plan.compute);
     result.network->adversarial.emplace();
   }
@@ -124,9 +161,9 @@ EngineResult evaluate_engine(const Classifier& engine, at::Device device, const 
     append(result.network->benign, exact, batch);
     result.difference += (exact.to(at::kDouble) - logits.to(at::kDouble)).square().sum().item<double>();
     result.norm += exact.to(at::kDouble).square().sum().item<double>();
-    if (!plan.attack) return;
+    if (plan.attacks.empty()) return;
     const AttackResult found =
-        strongest(*network, *attacked, batch, *plan.attack, key_of(plan), std::nullopt, interrupt);
+        strongest(*network, *attacked, batch, plan.attacks, key_of(plan), std::nullopt, interrupt);
     append(*result.network->adversarial, found.losses, found.classes);
     append(result.engine_adversarial, classes_of(engine(found.images)));
   });

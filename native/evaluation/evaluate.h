@@ -15,11 +15,11 @@ struct EvaluatePlan {
   std::vector<int64_t> indices;
   int64_t batch_size;
   at::ScalarType compute;
-  std::optional<Attack> attack;
+  std::vector<Attack> attacks;  ///< each on what those before left standing; none: no attack
   uint64_t seed;
   bool keep_images = false;
   /// Whether all of it is one pass of one batch.
-  bool brief() const { return !attack && static_cast<int64_t>(indices.size()) <= batch_size; }
+  bool brief() const { return attacks.empty() && static_cast<int64_t>(indices.size()) <= batch_size; }
 };
 
 struct Predictions {
@@ -27,9 +27,13 @@ struct Predictions {
   std::vector<float> losses;     ///< cross-entropy
 };
 
+inline constexpr int32_t kNone = -1;
+
 struct EvaluateResult {
   Predictions benign;
   std::optional<Predictions> adversarial;
+  /// With attacks, which of them broke the image; kNone where none did, or it was wrong before.
+  std::vector<int32_t> broken_by;
   /// Where they are kept, [n, channels, height, width] on the CPU; undefined where there are none.
   at::Tensor images, adversarial_images;
   double seconds = 0;
@@ -58,15 +62,18 @@ EngineResult evaluate_engine(const Classifier& engine, at::Device device, const 
                              const std::function<void(int64_t samples)>& report);
 
 struct AttackResult {
-  at::Tensor images;   ///< the strongest adversarial example of each image
-  at::Tensor losses;   ///< its cross-entropy
-  at::Tensor classes;  ///< its predicted class
+  at::Tensor images;     ///< the strongest adversarial example of each image
+  at::Tensor losses;     ///< its cross-entropy
+  at::Tensor classes;    ///< its predicted class
+  at::Tensor broken_by;  ///< the attack that broke the image, or kNone
 };
 
-/// The strongest of the attack's attempts for each sample: a misclassified one before any other, then the
-/// highest loss; judged on the stored images. `start` replaces the attack's own.
+/// The strongest of the attacks' attempts for each sample: a misclassified one before any other, then the
+/// highest loss; judged on the stored images. After one that is misclassified there are no more attempts.
+/// Ascents that come first make their first attempt on every image; others make none on those that are wrong
+/// as they are, whose example is the image itself. `start` replaces that of ascents.
 AttackResult strongest(const Network& network, const Folded& attacked, const Batch& batch,
-                       const Attack& attack, RandomKey key, const std::optional<at::Tensor>& start,
-                       const Interrupt& interrupt);
+                       const std::vector<Attack>& attacks, RandomKey key,
+                       const std::optional<at::Tensor>& start, const Interrupt& interrupt);
 
 }  // namespace coppice

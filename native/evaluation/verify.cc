@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "device/device.h"
-#include "evaluation/classes.h"
+#include "graph/classes.h"
 #include "graph/forward.h"
 
 namespace coppice {

@@ -14,7 +14,7 @@ at::Tensor Pass::logits(const at::Tensor& images) const {
                  settings.part);
 }
 
-at::Tensor Pass::adversarial(const Attack& attack, const Folded& attacked, ImageLoss loss) const {
+at::Tensor Pass::adversarial(const Ascent& attack, const Folded& attacked, ImageLoss loss) const {
   const Target target{attacked, batch, settings.key, interrupt, std::move(loss)};
   return search(scaled(attack, settings.epsilon_factor), target, 0);
 }

@@ -45,7 +45,7 @@ struct Pass {
   /// The network as attacks see it: in evaluation mode, with batch norm folded.
   Folded attacked() const { return fold(network, settings.compute); }
   /// Adversarial images of the batch, from one attempt at the ramp's ε. Without a loss, the attack's own.
-  at::Tensor adversarial(const Attack& attack, const Folded& attacked, ImageLoss loss = {}) const;
+  at::Tensor adversarial(const Ascent& attack, const Folded& attacked, ImageLoss loss = {}) const;
 
   /// Images of the whole batch, of which `batch` may be a part.
   int64_t images() const { return settings.part.whole() ? batch.labels.size(0) : settings.part.total; }

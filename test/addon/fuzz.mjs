@@ -135,6 +135,22 @@ const attack = () => ({
   restarts: 1,
   start: pick(['uniform', 'gaussian', 'none']),
 })
+/** Attacks that only measure, and a cascade of them. */
+const measuring = () =>
+  pick([
+    {
+      kind: 'apgd',
+      epsilon: 0.03,
+      loss: pick(['ce', 'dlr', 'targetedDlr']),
+      steps: 2,
+      restarts: 1,
+      targets: 2,
+    },
+    { kind: 'fab', epsilon: 0.03, steps: 2, restarts: 2, targets: 2 },
+    { kind: 'square', epsilon: 0.03, queries: 3, restarts: 1 },
+  ])
+const anyAttack = () =>
+  pick([attack(), measuring(), { kind: 'cascade', attacks: [measuring(), attack(), measuring()] }])
 const objective = () =>
   pick([
     { kind: 'natural' },
@@ -189,7 +205,7 @@ const entries = {
       indices: new Uint32Array([0, 1, 2]),
       batchSize: 2,
       precision: 'fp32',
-      attack: pick([null, attack()]),
+      attack: pick([null, anyAttack()]),
       seed: 0,
     },
     pick([null, () => {}]),
@@ -214,7 +230,7 @@ const entries = {
   attack: () => [
     good.network,
     batch(),
-    { attack: attack(), start: null, folded: true, precision: 'fp32', seed: 0 },
+    { attack: anyAttack(), start: null, folded: true, precision: 'fp32', seed: 0 },
   ],
   'network.read': () => [
     pick(['parameters', 'gradients', 'mask', 'moment1', 'moment2', 'average', 'buffers']),

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { pgd } from '../../lib/attacks/attack.js'
+import { autoAttack, pgd } from '../../lib/attacks/attack.js'
 import type { Dataset } from '../../lib/data/dataset.js'
-import { evaluate } from '../../lib/evaluation/evaluate.js'
+import { evaluate, type ImageOutcome } from '../../lib/evaluation/evaluate.js'
 import { Network } from '../../lib/models/network.js'
 import { adversarial, natural } from '../../lib/objectives/index.js'
 import { train } from '../../lib/training/train.js'
@@ -76,6 +76,52 @@ describe('evaluate', () => {
     expect([...some.perSample.predictions]).toEqual(
       [5, 3, 200].map((index) => all.perSample.predictions[index]),
     )
+  })
+
+  it('goes on from what was done, and comes to the same', async () => {
+    const options = { attack: autoAttack({ epsilon: 24 / 255 }), images: 24, batchSize: 10, seed: 2 }
+    const whole = await evaluate(network, data, options)
+    const kept: ImageOutcome[] = []
+    const controller = new AbortController()
+    const interrupted = evaluate(network, data, {
+      ...options,
+      signal: controller.signal,
+      onResult: (outcomes) => {
+        kept.push(...outcomes)
+        controller.abort(new Error('enough'))
+      },
+    })
+    await expect(interrupted).rejects.toThrow('enough')
+    expect(kept).toHaveLength(10)
+    const progress: number[] = []
+    const resumed = await evaluate(network, data, {
+      ...options,
+      done: kept.toReversed(),
+      onResult: (outcomes) => void kept.push(...outcomes),
+      onProgress: ({ samples, totalSamples }) => progress.push(samples / totalSamples),
+    })
+    expect(resumed).toEqual(whole)
+    expect(kept.map(({ index }) => index)).toEqual(Array.from({ length: 24 }, (_, index) => index))
+    expect(progress.at(-1)).toBe(1)
+    expect(progress[0]).toBeGreaterThan(10 / 24)
+    const again = await evaluate(network, data, { ...options, done: kept, onResult: () => expect.fail() })
+    expect(again).toEqual(whole)
+  })
+
+  it('says how many images each attack of a cascade broke', async () => {
+    const { broken, accuracy, era, perSample } = await evaluate(network, data, {
+      attack: autoAttack({ epsilon: 24 / 255 }),
+      images: 24,
+    })
+    expect(Object.keys(broken ?? {})).toEqual(['apgd-ce', 'apgd-t', 'fab-t', 'square'])
+    const sum = Object.values(broken ?? {}).reduce((all, count) => all + count, 0)
+    expect(accuracy.successes - (era?.successes ?? 0)).toBe(sum)
+    perSample.brokenBy?.forEach((name, image) => {
+      const right = perSample.predictions[image] === perSample.labels[image]
+      const stands = perSample.adversarialPredictions?.[image] === perSample.labels[image]
+      expect(name !== null).toBe(right && !stands)
+    })
+    expect(await evaluate(network, data, { attack: pgd(), images: 3 })).not.toHaveProperty('broken')
   })
 
   it('stops at an abort', async () => {

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { pgd } from '../../lib/attacks/attack.js'
-import { VerificationFile, type VerificationHeader } from '../../lib/runs/verificationFile.js'
+import { openVerification, type VerificationHeader } from '../../lib/runs/verificationFile.js'
 import { verifier } from '../../lib/verification/index.js'
 import type { ImageVerdict } from '../../lib/verification/verdict.js'
 import { temporaryFolder } from '../helpers.js'
@@ -28,20 +28,20 @@ function numbers(margin: number) {
 }
 const inFolder = () => join(temporaryFolder(), 'some', 'where.jsonl')
 const written = async (path: string, results = verdicts) => {
-  const file = await VerificationFile.open(path, header)
+  const file = await openVerification(path, header)
   await file.append(results)
   await file.close()
 }
 
-describe('VerificationFile', () => {
+describe('the file of a verification', () => {
   it('gives back what was appended, NaN included, and goes on behind it', async () => {
     const path = inFolder()
     await written(path, verdicts.slice(0, 1))
-    const again = await VerificationFile.open(path, header)
+    const again = await openVerification(path, header)
     expect(again.done).toEqual(verdicts.slice(0, 1))
     await again.append(verdicts.slice(1))
     await again.close()
-    const whole = await VerificationFile.open(path, header)
+    const whole = await openVerification(path, header)
     expect(whole.done).toEqual(verdicts)
     await whole.close()
     expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(4)
@@ -64,13 +64,13 @@ describe('VerificationFile', () => {
     ]) {
       writeFileSync(path, text)
       truncateSync(path, length)
-      const file = await VerificationFile.open(path, header)
+      const file = await openVerification(path, header)
       expect(file.done).toEqual(
         verdicts.slice(0, Math.max(0, ends.filter((end) => end <= length).length - 1)),
       )
       await file.append(verdicts.slice(file.done.length))
       await file.close()
-      const whole = await VerificationFile.open(path, header)
+      const whole = await openVerification(path, header)
       expect(whole.done).toEqual(verdicts)
       await whole.close()
     }
@@ -95,30 +95,30 @@ describe('VerificationFile', () => {
     const path = inFolder()
     await written(path)
     const before = readFileSync(path)
-    const refused = VerificationFile.open(path, { ...header, ...change })
+    const refused = openVerification(path, { ...header, ...change })
     await expect(refused).rejects.toMatchObject({ code: 'ERR_FILE', message: expect.stringMatching(message) })
     await expect(refused).rejects.toThrow('choose another file with -o')
     expect(readFileSync(path)).toEqual(before)
     // The names of network and data are no part of what is verified.
     const renamed = { ...header, network: { name: 'other', fingerprint: 'aa' } }
-    await (await VerificationFile.open(path, renamed)).close()
+    await (await openVerification(path, renamed)).close()
   })
 
   it('never touches a file that is something else', async () => {
     for (const text of ['hello', '{"time":"now"}\n', 'a\nb\n', '{"event":"image"}\n']) {
       const path = join(temporaryFolder(), 'precious.txt')
       writeFileSync(path, text)
-      await expect(VerificationFile.open(path, header)).rejects.toThrow('is no verification')
+      await expect(openVerification(path, header)).rejects.toThrow('is no verification')
       expect(readFileSync(path, 'utf8')).toBe(text)
     }
   })
 
   it('lets one process in at a time, and names a damaged line', async () => {
     const path = inFolder()
-    const first = await VerificationFile.open(path, header)
-    await expect(VerificationFile.open(path, header)).rejects.toThrow('in use by process')
+    const first = await openVerification(path, header)
+    await expect(openVerification(path, header)).rejects.toThrow('in use by process')
     await first.close()
     appendFileSync(path, '{"event":"image","index":9,"verdict":"surely"}\n')
-    await expect(VerificationFile.open(path, header)).rejects.toThrow('image 9 cannot be read')
+    await expect(openVerification(path, header)).rejects.toThrow('image 9 cannot be read')
   })
 })

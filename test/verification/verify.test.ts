@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Attack, pgd } from '../../lib/attacks/attack.js'
+import { type Attack, type Pgd, pgd } from '../../lib/attacks/attack.js'
 import type { Evaluation } from '../../lib/evaluation/evaluate.js'
 import type { Engine } from '../../lib/verification/engine.js'
 import type { Verifier } from '../../lib/verification/index.js'
@@ -57,7 +57,8 @@ const oracle = (asked: string[] = [], known: readonly Truth[] = truths): Engine 
     Int32Array.from(indices, (index) => (truthOf(index).right ? LABEL : 1))
   const places = (indices: Uint32Array) => [...indices].map((index) => index - 100).join()
   return {
-    evaluate: async (indices, attack) => {
+    evaluate: async (indices, made) => {
+      const attack = made as Pgd | null
       asked.push(
         `${attack === null ? 'predict' : `pgd${attack.steps}x${attack.restarts}`} ${places(indices)}`,
       )

@@ -7,11 +7,11 @@ namespace coppice {
 struct Adversarial {
   static constexpr const char* name = "adversarial";
   static constexpr bool recordable = true;
-  Attack attack;
+  Ascent attack;
 
   template <class Reader>
   static Adversarial read(const Reader& objective) {
-    return {read_variant<Attack>(objective["attack"])};
+    return {read_variant<Ascent>(objective["attack"])};
   }
 
   BatchLoss loss(const Pass& pass) const {

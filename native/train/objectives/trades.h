@@ -9,12 +9,12 @@ namespace coppice {
 struct Trades {
   static constexpr const char* name = "trades";
   static constexpr bool recordable = true;
-  Attack attack;
+  Ascent attack;
   double beta;
 
   template <class Reader>
   static Trades read(const Reader& objective) {
-    return {read_variant<Attack>(objective["attack"]), objective["beta"].number(0, limits::kLossWeight)};
+    return {read_variant<Ascent>(objective["attack"]), objective["beta"].number(0, limits::kLossWeight)};
   }
 
   BatchLoss loss(const Pass& pass) const {
