@@ -45,6 +45,14 @@ export {
 } from './attacks/attack.js'
 export type { Start } from './attacks/pgd.js'
 export { CoppiceError, type ErrorCode } from './base/errors.js'
+export {
+  Job,
+  type JobControl,
+  type JobEnd,
+  type JobProgress,
+  type JobState,
+  runningJobs,
+} from './base/job.js'
 export { version } from './base/version.js'
 export type { OnWarning, WarningCode } from './base/warnings.js'
 export { type Proportion, proportion, wilson } from './base/wilson.js'
@@ -98,7 +106,10 @@ export {
   type TorchReadOptions,
 } from './formats/torch/import.js'
 export { torchModule } from './formats/torch/module.js'
+export { readVnnlib, type VnnlibProperty } from './formats/vnnlib/read.js'
+export { type RobustnessOptions, vnnlibProperty } from './formats/vnnlib/write.js'
 export { foldBatchNorm } from './models/fold.js'
+export type { Layer } from './models/layers.js'
 export type { Model } from './models/modelFile.js'
 export {
   allCnn,
@@ -109,12 +120,13 @@ export {
   vgg16,
   wideResNet,
 } from './models/named.js'
-export { type CreateOptions, loadNetwork, Network } from './models/network.js'
+export { type CreateOptions, loadNetwork, Network, type NetworkPruneOptions } from './models/network.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
+export { Tensor } from './models/tensor.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
 export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'
-export { parseSpec } from './networks/parse.js'
+export { parseSpec, specSchema } from './networks/parse.js'
 export type { WideResNetOptions } from './networks/wideResNet.js'
 export {
   type Adversarial,

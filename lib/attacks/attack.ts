@@ -4,6 +4,7 @@ import type { NativeAttack } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { formatPixels, fractionBetween, show } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
 import { parse, table } from '../base/schemas.js'
 import { apgdKind } from './apgd.js'
 import { autoAttackKind, autoAttackParts } from './autoAttack.js'
@@ -38,10 +39,9 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Schema of an attack, defaults filled in: `{ steps: 20 }`, `{ kind: pgd, epsilon: 8/255 }`. */
-export const attackSchema = z.preprocess(
-  (value) => (isObject(value) ? { kind: DEFAULT, ...value } : value),
-  table(kinds),
-)
+export const attackSchema = z
+  .preprocess((value) => (isObject(value) ? { kind: DEFAULT, ...value } : value), table(kinds))
+  .transform((attack) => printedAs(attack, describeAttack))
 
 /**
  * An attack from its name: `pgd` (ten steps), `pgd10`, `pgd-50`, `pgd50x10` (50 steps, 10 restarts).

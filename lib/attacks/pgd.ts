@@ -8,6 +8,7 @@ import type { NativeAttack } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
 import { choice, integer, parse, strict } from '../base/schemas.js'
 import { type AttackBase, type AttackKind, countsIn } from './kind.js'
 
@@ -72,7 +73,9 @@ export const pgdKind: AttackKind<Pgd, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step or restart.
  */
 export const pgd = (options: Partial<Pgd> = {}): Pgd =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'pgd'), kind: 'pgd' }, 'pgd'))
+  Object.freeze(
+    printedAs(parse(schema, { ...optionsOf(options, 'pgd'), kind: 'pgd' }, 'pgd'), describeAscent),
+  )
 
 /** `PGD-10, eps 8/255, step 2/255`. */
 export const describeAscent = (options: AttackOptions): string =>

@@ -2,6 +2,7 @@
 
 import { invalid } from './errors.js'
 import { show } from './numbers.js'
+import { printedAs } from './printed.js'
 
 /** An accuracy in percent of `n` images, with its 95 % interval. */
 export interface Proportion {
@@ -35,5 +36,9 @@ export const wilson = (successes: number, n: number): [low: number, high: number
 /** `successes` out of `n` as a percentage with its 95 % Wilson interval. */
 export const proportion = (successes: number, n: number): Proportion => {
   const [low, high] = wilson(successes, n)
-  return { value: (100 * successes) / n, low, high, n, successes }
+  return printedAs({ value: (100 * successes) / n, low, high, n, successes }, formatProportion)
 }
+
+/** `46.8 [43.7, 49.9]`, in percent. */
+export const formatProportion = ({ value, low, high }: Proportion): string =>
+  `${value.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`

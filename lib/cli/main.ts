@@ -12,6 +12,7 @@ import { exportCommand } from './export.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
 import { reportError } from './output.js'
+import { replCommand } from './repl.js'
 import { reportCommand } from './report.js'
 import { reproduceCommand } from './reproduce.js'
 import { resumeCommand } from './resume.js'
@@ -44,6 +45,7 @@ export const program = (): Command => {
     importCommand(),
     exportCommand(),
     dataCommand(),
+    replCommand(),
     doctorCommand(),
   ]
   for (const command of commands) coppice.addCommand(command)

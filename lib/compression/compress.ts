@@ -9,10 +9,12 @@ import type { Floats } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { hash32 } from '../base/hash.js'
+import { Job, type JobControl, type JobEnd, lastOf } from '../base/job.js'
+import { percent, printedAs } from '../base/printed.js'
 import { parse, strict } from '../base/schemas.js'
 import { type OnWarning, warn } from '../base/warnings.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
-import { type Network, requireNetwork } from '../models/network.js'
+import { jobName, type Network, requireNetwork } from '../models/network.js'
 import { describeObjective, type Objective, objectiveSchema, sameObjective } from '../objectives/index.js'
 import type { Residual } from '../pruning/layers.js'
 import { type PruneRequest, pruneMask } from '../pruning/mask.js'
@@ -28,6 +30,7 @@ import { trainingLoop } from '../training/loop.js'
 import { sgd } from '../training/optimiser.js'
 import {
   type Checkpointer,
+  type EpochResult,
   FIRST_STEP,
   type TrainCursor,
   type TrainHooks,
@@ -105,6 +108,8 @@ export interface CompressStep {
   /** Loss and accuracy (percent) of the last epoch of fine-tuning, on what the objective trained on. */
   loss?: number
   accuracy?: number
+  /** Of the result of a job that was stopped: its last complete step, but `sparsity` is what the network has now. */
+  stopped?: true
 }
 
 /** Progress of training within a step. */
@@ -137,6 +142,7 @@ export const stepSchema: z.ZodType<CompressStep> = z.looseObject({
   matched: z.exactOptional(z.boolean()),
   loss: z.exactOptional(z.number()),
   accuracy: z.exactOptional(z.number()),
+  stopped: z.exactOptional(z.literal(true)),
 })
 
 /** A cursor as a checkpoint holds it. */
@@ -154,24 +160,48 @@ export const compressCursorSchema: z.ZodType<CompressCursor> = z.looseObject({
 
 const schema = strict({ ...settingsShape, ...pruneShape, objective: objectiveSchema.optional() })
 
+/** The names of the options, for completion. */
+export const compressOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['signal', 'onProgress', 'onWarning', 'checkpoint', 'moreDevices', 'start'],
+]
+
 /**
- * Prunes a network in place, in steps with fine-tuning after each; yields after every step. Momentum starts from zero
- * at each step, and what is pruned stays zero. From the first step to the end, to `break` or to an error the network
- * belongs to it: between two steps it can be read, evaluated and saved, but nobody else writes it.
+ * Prunes a network in place, in steps with fine-tuning after each, which are the steps of the job; it resolves with the
+ * last. Momentum starts from zero at each step, and what is pruned stays zero. From the first step to the end, to
+ * `break` or to an error the network belongs to it: between two steps it can be read, evaluated and saved, but nobody
+ * else writes it.
  *
  * @throws CoppiceError for wrong options, for a target that cannot be met, `ERR_BUSY` and `ERR_DIVERGED` as `train` does
  */
-export async function* compress(
+export const compress = (
   network: Network,
   dataset: Dataset,
   options: CompressOptions,
-): AsyncGenerator<CompressStep, void, undefined> {
+): Job<CompressStep, CompressStep> =>
+  new Job(
+    jobName('compress', network),
+    (control) => compressSteps(network, dataset, options, control),
+    options?.signal,
+  )
+
+async function* compressSteps(
+  network: Network,
+  dataset: Dataset,
+  options: CompressOptions,
+  { signal, halt, report }: JobControl,
+): AsyncGenerator<CompressStep, JobEnd<CompressStep, CompressStep>, undefined> {
   requireNetwork(network, 'compress')
   requireDataset(dataset, 'compress')
-  const { signal, onProgress, onWarning, checkpoint, start, moreDevices, ...rest } = optionsOf(
-    options,
-    'compress',
-  )
+  const {
+    signal: _,
+    onProgress,
+    onWarning,
+    checkpoint,
+    start,
+    moreDevices,
+    ...rest
+  } = optionsOf(options, 'compress')
   const settings = parse(schema, rest, 'compress')
   const others = parse(moreDevicesSchema.optional(), moreDevices, 'compress.moreDevices')
   const { sparsity, schedule, steps, epochsPerStep, milestones } = settings
@@ -192,37 +222,65 @@ export async function* compress(
   let cursor: CompressCursor = start?.cursor ?? { step: 1, phase: 'prune', train: FIRST_STEP }
   let scores = start?.scores
 
-  const trainPhase = async (phase: 'scores' | 'fineTune', details: PhaseDetails): Promise<TrainCursor> => {
+  let done: CompressStep = {
+    step: cursor.step - 1,
+    steps,
+    sparsity: 0,
+    target: cursor.step === 1 ? 0 : plan.at(cursor.step - 1).sparsity,
+    milestone: false,
+  }
+  const halted = async (): Promise<JobEnd<CompressStep, CompressStep>> => {
+    const place = { cursor, scores }
+    const result = printedAs(
+      { ...done, sparsity: await network.sparsity(), stopped: true } as const,
+      describeStep,
+    )
+    return { result, resume: () => compress(network, dataset, { ...options, start: place }) }
+  }
+
+  /** Learns scores or weights; undefined where it was halted. */
+  const trainPhase = async (
+    phase: 'scores' | 'fineTune',
+    details: PhaseDetails,
+  ): Promise<EpochResult | null | undefined> => {
     const here = { ...cursor, phase }
-    const hooks: TrainHooks = {
+    const hooks = {
       signal,
+      halt,
       onWarning,
       moreDevices: others,
-      ...(onProgress && {
-        onProgress: (progress) => onProgress({ ...progress, pruneStep: here.step, pruneSteps: steps, phase }),
-      }),
+      onProgress: (progress: TrainProgress) => {
+        const { samples, totalSamples: total, loss } = progress
+        const fraction = (here.step - 1 + samples / total) / steps
+        report({ label: `step ${here.step}/${steps}`, done: samples, total, loss, fraction })
+        onProgress?.({ ...progress, pruneStep: here.step, pruneSteps: steps, phase })
+      },
       ...(checkpoint && {
         checkpoint: {
           dueIn: () => checkpoint.dueIn(),
-          save: (train, learned) => checkpoint.save({ ...here, train }, learned),
+          save: (train: TrainCursor, learned: Floats | undefined) =>
+            checkpoint.save({ ...here, train }, learned),
         },
       }),
     }
     // Each step and phase has random numbers of its own.
     const seed = hash32(shared.seed, here.step, phase === 'scores' ? 1 : 2)
     const phasePlan: TrainingPlan = { ...shared, phase: 'fineTune', ramp: NO_RAMP, ...details, seed }
-    const result = await trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores)
-    scores = result.scores
-    return { ...FIRST_STEP, last: result.last }
+    const end = await lastOf(trainingLoop(own, dataset, phasePlan, hooks, cursor.train, scores))
+    scores = end.scores
+    if (!end.halted) return end.last
+    cursor = { ...here, train: end.cursor }
+    return undefined
   }
 
   for (; cursor.step <= steps; cursor = { step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }) {
     const { sparsity: target, milestone } = plan.at(cursor.step)
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
+    if (halt.aborted) return halted()
     if (cursor.phase !== 'fineTune') {
       if (needs === 'learned' && objective !== undefined) {
         if (cursor.phase === 'prune') await settle(() => own.handle.resetMoments(), signal)
-        await trainPhase('scores', {
+        const learned = await trainPhase('scores', {
           objective,
           epochs: settings.scoreEpochs,
           optimiser: sgd(),
@@ -230,6 +288,7 @@ export async function* compress(
           schedule: { kind: 'cosine' },
           learn: { kind: 'scores', keep: 1 - target },
         })
+        if (learned === undefined) return halted()
       }
       const gradients =
         needs === 'gradients' && objective !== undefined
@@ -239,19 +298,20 @@ export async function* compress(
       scores = undefined
       cursor = { ...cursor, phase: 'fineTune', train: FIRST_STEP, pruned }
     }
-    let last: TrainCursor['last'] = null
+    let last: EpochResult | null = null
     if (objective !== undefined && epochsPerStep > 0) {
       own.history = { ...own.history, fineTunedWith: objective }
-      const done = await trainPhase('fineTune', {
+      const tuned = await trainPhase('fineTune', {
         objective,
         epochs: epochsPerStep,
         learningRate: settings.learningRate,
         schedule: { kind: 'constant' },
         learn: { kind: 'weights' },
       })
-      last = done.last
+      if (tuned === undefined) return halted()
+      last = tuned
     }
-    yield {
+    const now: CompressStep = {
       step: cursor.step,
       steps,
       target,
@@ -261,11 +321,26 @@ export async function* compress(
       ...(last && objective && { objective, loss: last.loss, accuracy: last.accuracy }),
       ...(last && objective && trainedWith && { matched: sameObjective(objective, trainedWith) }),
     }
+    done = printedAs(now, describeStep)
+    yield done
     if (cursor.step < steps && (checkpoint?.dueIn() ?? 1) <= 0) {
       await checkpoint?.save({ step: cursor.step + 1, phase: 'prune', train: FIRST_STEP }, undefined)
     }
   }
+  return { result: done }
 }
+
+/** `step 3/40: 27.5 % pruned, loss 1.234, accuracy 45.2 %, natural`. */
+const describeStep = ({ step, steps, sparsity, loss, accuracy, ...rest }: CompressStep): string =>
+  [
+    `step ${step}/${steps}: ${percent(sparsity)} pruned`,
+    ...(rest.filters === undefined ? [] : [`${rest.filters.pruned} of ${rest.filters.total} filters`]),
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(3)}`]),
+    ...(accuracy === undefined ? [] : [`accuracy ${accuracy.toFixed(1)} %`]),
+    ...(rest.objective === undefined ? [] : [describeObjective(rest.objective)]),
+    ...(rest.matched === false ? ['mismatched'] : []),
+    ...(rest.stopped ? ['stopped'] : []),
+  ].join(', ')
 
 const tellMismatch = (trained: Objective, tuned: Objective, onWarning: OnWarning | undefined): void => {
   if (sameObjective(trained, tuned)) return
@@ -304,7 +379,7 @@ async function prune(
     seed,
     ...given,
   })
-  await settle(() => handle.write('mask', mask))
+  await network.writeMask(mask)
   await settle(() => handle.resetMoments())
   return { sparsity: report.sparsity, ...(report.filters && { filters: report.filters }) }
 }

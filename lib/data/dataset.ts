@@ -1,13 +1,14 @@
 /** Labelled images on a device, as bytes, and views of them: subsets and splits that share one native copy. */
 
 import { createHash } from 'node:crypto'
-import { inspect } from 'node:util'
+import { type InspectOptions, inspect } from 'node:util'
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Device, NativeDataset } from '../../bindings/native.js'
 import { instanceOf, optionsOf } from '../base/arguments.js'
 import { CoppiceError, invalid } from '../base/errors.js'
 import { show } from '../base/numbers.js'
+import { count, isWithin } from '../base/printed.js'
 import { parse, seedSchema } from '../base/schemas.js'
 import type { Normalization } from '../networks/options.js'
 import type { ImageShape } from '../networks/spec.js'
@@ -224,10 +225,17 @@ export class Dataset {
     this.dispose()
   }
 
-  [inspect.custom](): string {
+  [inspect.custom](depth: number | null, options: InspectOptions): string {
     const { name, length, shape, classes } = this
     const place = this.disposed ? 'disposed' : this.device
-    return `Dataset "${name}" { ${length} images of ${shape.join('×')}, ${classes} classes, ${place} }`
+    const facts = `${count(length)} images of ${shape.join('×')}, ${classes} classes, ${place}`
+    if (this.disposed || isWithin(depth, options) || classes > SHOWN_CLASSES) {
+      return `Dataset "${name}" { ${facts} }`
+    }
+    const counts = new Uint32Array(classes)
+    for (const label of this.labels) counts[label] = (counts[label] ?? 0) + 1
+    const each = this.classNames.map((label, place) => `${label} ${counts[place]}`)
+    return `Dataset "${name}" { ${facts}: ${each.join(', ')} }`
   }
 
   private view(indices: Uint32Array, name = this.name): Dataset {
@@ -252,6 +260,9 @@ export const requireDataset = (value: unknown, what: string): Dataset => {
   }
   return instanceOf(Dataset, value, what, 'a data set, such as data.train')
 }
+
+/** Classes whose images are counted when a set is printed. */
+const SHOWN_CLASSES = 20
 
 /** Takes the place of the epoch in the shuffle that splits; no epoch has this number. */
 const SPLIT = 0xffff_ffff

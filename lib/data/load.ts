@@ -12,7 +12,7 @@ import { type DataRecipe, dataSchema, loadImages } from './sets.js'
 export interface DataOptions {
   /** Where the images live; default `cpu`. */
   device?: Device
-  /** Training images set aside for validation, drawn by `seed`; default 1000. */
+  /** Training images set aside for validation, drawn by `seed`; default 1000, or a sixth of at most 1000 images. */
   validation?: number
   /** Key of the draw of the validation images; default 0. */
   seed?: number
@@ -54,10 +54,11 @@ export async function loadData(data: DataRecipe, device: Device): Promise<DataSp
 /** Sets validation images aside, and hands all of them over to the device. */
 export const toDevice = async (
   images: ImageSplits,
-  { device = 'cpu', validation: asked = 1000, seed = 0 }: DataOptions,
+  { device = 'cpu', validation: asked, seed = 0 }: DataOptions,
 ): Promise<DataSplits> => {
-  const validation = parse(integer(0, LIMITS.images), asked, 'validation')
   const { length } = images.train.labels
+  const usual = length > 1000 ? 1000 : Math.floor(length / 6)
+  const validation = parse(integer(0, LIMITS.images).default(usual), asked, 'validation')
   if (validation >= length) {
     throw invalid(
       `validation: ${validation} images cannot be set aside from ${length} training images; ` +

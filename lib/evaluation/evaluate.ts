@@ -3,20 +3,35 @@
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Precision } from '../../bindings/native.js'
-import { type Attack, attackName, attackParts, attackSchema, nativeAttack } from '../attacks/attack.js'
+import {
+  type Attack,
+  attackName,
+  attackParts,
+  attackSchema,
+  describeAttack,
+  nativeAttack,
+} from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { Job, type JobControl, type JobEnd, lastOf, nothingDone } from '../base/job.js'
 import { LIMITS } from '../base/limits.js'
-import { fractionBetween } from '../base/numbers.js'
+import { formatPixels, fractionBetween } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
 import { batchSizeSchema, choice, integer, parse, seedSchema, strict } from '../base/schemas.js'
-import type { Proportion } from '../base/wilson.js'
+import { formatProportion, type Proportion } from '../base/wilson.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
-import { defaultPrecision, type Network, requireNetwork } from '../models/network.js'
+import { defaultPrecision, jobName, type Network, requireNetwork } from '../models/network.js'
 import { type Objective, objectiveSchema } from '../objectives/index.js'
 import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { requirePrecision } from '../training/settings.js'
-import { type Verifier, type VerifierOptions, verifierSchema } from '../verification/index.js'
-import { verify } from '../verification/verify.js'
+import {
+  describeVerifier,
+  type Verifier,
+  type VerifierOptions,
+  verifierSchema,
+} from '../verification/index.js'
+import type { ImageVerdict } from '../verification/verdict.js'
+import { verifySteps } from '../verification/verify.js'
 import { brief, type ImageOutcome, listsOf, type Outcomes, outcomesIn } from './outcome.js'
 import { type Accuracies, countOf, tally } from './tally.js'
 
@@ -33,7 +48,7 @@ export interface EvaluateOptions {
   epsilon?: number | undefined
   /** Only the first so many images; default all. */
   images?: number | undefined
-  /** Default 250 on the CPU, 1,000 on CUDA. */
+  /** Default 250. */
   batchSize?: number | undefined
   /** Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
@@ -59,6 +74,8 @@ export interface Evaluation extends Accuracies {
   vra?: Proportion
   verifier?: Verifier
   epsilon?: number
+  /** Whether it was stopped before its end: the figures are those of the images so far, without VRA. */
+  stopped?: true
   perSample: Outcomes
 }
 
@@ -68,10 +85,16 @@ const schema = strict({
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
   images: integer(1, LIMITS.images).optional(),
-  batchSize: batchSizeSchema.optional(),
+  batchSize: batchSizeSchema.default(250),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   seed: seedSchema.default(0),
 })
+
+/** The names of the options, for completion. */
+export const evaluateOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['done', 'onResult', 'signal', 'onProgress'],
+]
 
 /**
  * Evaluates a network. An image counts for ERA only if it is right both as it is and under attack, so that ERA never
@@ -82,83 +105,133 @@ const schema = strict({
  * @throws CoppiceError for wrong options; `ERR_UNSOUND` where a proof is contradicted; the signal's reason when
  * aborted, which takes effect within one batch
  */
-export async function evaluate(
+export const evaluate = (
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Job<Evaluation, ImageOutcome> => evaluateFrom(network, dataset, options, [])
+
+/** Goes on with an evaluation that was stopped while it was proving: `proved` are the verdicts so far. */
+const evaluateFrom = (
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  proved: readonly ImageVerdict[],
+): Job<Evaluation, ImageOutcome> =>
+  new Job(
+    jobName('evaluate', network),
+    (control) => evaluateSteps(network, dataset, options, proved, control),
+    options?.signal,
+  )
+
+async function* evaluateSteps(
+  network: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  proved: readonly ImageVerdict[],
+  control: JobControl,
+): AsyncGenerator<ImageOutcome, JobEnd<Evaluation, ImageOutcome>, undefined> {
   requireNetwork(network, 'evaluate')
   requireDataset(dataset, 'evaluate')
-  const { signal, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
+  const { signal: _, onProgress, onResult, done = [], ...rest } = optionsOf(options, 'evaluate')
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
+  const { verifier, seed, batchSize } = settings
   const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
-  if (settings.verifier !== undefined && epsilon === undefined) {
+  if (verifier !== undefined && epsilon === undefined) {
     throw invalid(
       'evaluate.epsilon: give the ε to verify at, or a robust objective or an attack that has one',
     )
   }
-  const totalSamples = settings.verifier === undefined ? n : 2 * n
+  const totalSamples = verifier === undefined ? n : 2 * n
   const precision = settings.precision ?? defaultPrecision(network)
   requirePrecision(precision, network.type, 'evaluate')
-  const { seed, batchSize = network.device === 'cpu' ? 250 : 1000 } = settings
+  const tell = (label: string, samples: number): void => {
+    control.report({ label, done: samples, total: totalSamples, fraction: samples / totalSamples })
+    onProgress?.({ samples, totalSamples })
+  }
   const found = new Map(done.map((outcome) => [outcome.index, outcome]))
-  const places = Array.from({ length: n }, (_, place) => place)
   const indexOf = (place: number) => dataset.indices[place] ?? 0
+  const places = Array.from({ length: n }, (_, place) => place)
   const missing = places.filter((place) => !found.has(indexOf(place)))
-  // Of images that are handed over as they are done each batch is a job.
-  const size = onResult === undefined ? Math.max(1, missing.length) : batchSize
-  for (let start = 0; start < missing.length; start += size) {
+  const either = AbortSignal.any([control.signal, control.halt])
+  for (let start = 0, size = batchSize; start < missing.length && !control.halt.aborted; ) {
     const some = missing.slice(start, start + size)
     const before = n - missing.length + start
-    const indices = Uint32Array.from(some, indexOf)
-    const result = await settle(
+    const request = {
+      indices: Uint32Array.from(some, indexOf),
+      ...{ batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
+    }
+    const job = settle(
       () =>
-        addon().evaluate(
-          network.handle,
-          dataset.handle,
-          { indices, batchSize, precision, attack: attack === undefined ? null : nativeAttack(attack), seed },
-          onProgress === undefined
-            ? null
-            : ({ samples }) => onProgress({ samples: before + samples, totalSamples }),
+        addon().evaluate(network.handle, dataset.handle, request, ({ samples }) =>
+          tell('images', before + samples),
         ),
-      signal,
+      either,
     )
+    const result = await unlessHalted(job, control)
+    if (result === undefined) break
+    // Few batches at first, so that an evaluation that is stopped loses little; handed over, each is a job.
+    if (onResult === undefined && result.seconds < PART_SECONDS / 2) size *= 2
+    start += some.length
+    tell('images', before + some.length)
     const labels = some.map((place) => dataset.labels[place] ?? 0)
-    const reached = outcomesIn(indices, labels, result, attack)
+    const reached = outcomesIn(request.indices, labels, result, attack)
     for (const outcome of reached) found.set(outcome.index, outcome)
     await onResult?.(reached)
+    yield* reached
   }
-  const evaluation = summarise(
-    places.flatMap((place) => found.get(indexOf(place)) ?? []),
-    attack,
+  if (found.size === 0 && n > 0) throw nothingDone('evaluate')
+  const verdicts: ImageVerdict[] = [...proved]
+  const resume = () => evaluateFrom(network, dataset, { ...options, done: [...found.values()] }, verdicts)
+  const outcomes = places.flatMap((place) => found.get(indexOf(place)) ?? [])
+  const evaluation = summarise(outcomes, attack)
+  const stopped = () => printedAs({ ...evaluation, stopped: true as const }, describeEvaluation)
+  if (outcomes.length < n) return { result: stopped(), resume }
+  if (verifier === undefined || epsilon === undefined) return { result: evaluation }
+  const proving = verifySteps(
+    network,
+    dataset,
+    {
+      ...{ verifier, epsilon, seed, images: n, done: verdicts },
+      evaluation: precision === 'bf16' ? undefined : evaluation,
+      onResult: (reached) => void verdicts.push(...reached),
+      onProgress: ({ images }) => tell(verifier.kind, n + images),
+    },
+    { ...control, report: () => undefined },
   )
-  const { verifier } = settings
-  if (verifier === undefined || epsilon === undefined) return evaluation
-  const { vra, perSample } = await verify(network, dataset, {
-    verifier,
-    epsilon,
-    images: n,
-    evaluation: precision === 'bf16' ? undefined : evaluation,
-    seed: settings.seed,
-    signal,
-    onProgress: onProgress && (({ images }) => onProgress({ samples: n + images, totalSamples })),
+  const ended = await lastOf(proving).catch((error: unknown) => {
+    if (control.halt.aborted && verdicts.length === 0) return undefined
+    throw error
   })
+  if (ended === undefined || ended.halted) return { result: stopped(), resume }
+  const { vra, perSample } = ended.verification
   const verified = Uint8Array.from(perSample.verdicts, (verdict) => (verdict === 'verified' ? 1 : 0))
-  return {
+  const result = {
     ...evaluation,
     vra,
     verifier,
     epsilon,
     perSample: brief({ ...evaluation.perSample, verified, margins: perSample.margins }),
   }
+  return { result: printedAs(result, describeEvaluation) }
 }
+
+/** Native jobs take so long at most, where a batch does not take longer. */
+const PART_SECONDS = 1
+
+/** The result of a native job; undefined where the evaluation was halted meanwhile. */
+const unlessHalted = <T>(job: Promise<T>, { signal, halt }: JobControl): Promise<T | undefined> =>
+  job.catch((error: unknown) => {
+    if (signal.aborted || error !== halt.reason) throw error
+    return undefined
+  })
 
 const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined): Evaluation => {
   const perSample = listsOf(outcomes, attack)
   const parts = attack === undefined ? [] : attackParts(attack).map(attackName)
-  return {
+  const evaluation: Evaluation = {
     n: outcomes.length,
     ...tally(perSample.labels, perSample.predictions, perSample.adversarialPredictions),
     ...(attack && { attack }),
@@ -169,4 +242,21 @@ const summarise = (outcomes: readonly ImageOutcome[], attack: Attack | undefined
     }),
     perSample: brief(perSample),
   }
+  return printedAs(evaluation, describeEvaluation)
+}
+
+/** `Evaluation { accuracy 85.3 [83.0, 87.4], era …, n 1000, … }`. */
+const describeEvaluation = (evaluation: Evaluation): string => {
+  const { accuracy, era, vra, n, notFinite, attack, verifier, epsilon, stopped } = evaluation
+  const facts = [
+    `accuracy ${formatProportion(accuracy)}`,
+    ...(era === undefined ? [] : [`era ${formatProportion(era)}`]),
+    ...(vra === undefined ? [] : [`vra ${formatProportion(vra)}`]),
+    `n ${n}`,
+    ...(attack === undefined ? [] : [describeAttack(attack)]),
+    ...(verifier === undefined ? [] : [`${describeVerifier(verifier)}, eps ${formatPixels(epsilon ?? 0)}`]),
+    ...(notFinite === undefined ? [] : [`${notFinite} with logits that are not finite`]),
+    ...(stopped ? ['stopped'] : []),
+  ]
+  return `Evaluation { ${facts.join(', ')} }`
 }

@@ -55,6 +55,9 @@ export const networkOptionsSchema = strict({
     .default({ mean: [...CIFAR10_NORMALIZATION.mean], std: [...CIFAR10_NORMALIZATION.std] }),
 })
 
+/** The names of the options, for completion. */
+export const networkOptionNames: readonly string[] = Object.keys(networkOptionsSchema.shape)
+
 /** Options with their defaults, and what network definitions do with them. */
 export interface ResolvedOptions {
   classes: number

@@ -5,9 +5,8 @@
 
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
-import { optionsOf } from '../base/arguments.js'
-import { parse, strict } from '../base/schemas.js'
-import { type ObjectiveKind, underAttack } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind, underAttack } from './objective.js'
 
 export interface Adversarial extends AttackOptions {
   readonly kind: 'adversarial'
@@ -30,4 +29,4 @@ export const adversarialKind: ObjectiveKind<Adversarial, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step.
  */
 export const adversarial = (options: Partial<AttackOptions> = {}): Adversarial =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'adversarial'), kind: 'adversarial' }, 'adversarial'))
+  made(adversarialKind, 'adversarial', options)

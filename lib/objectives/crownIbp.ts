@@ -6,10 +6,9 @@
 
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
-import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
-import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind } from './objective.js'
 import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface CrownIbp extends KappaOptions {
@@ -35,4 +34,4 @@ export const crownIbpKind: ObjectiveKind<CrownIbp, typeof schema> = {
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
 export const crownIbp = (options: Partial<KappaOptions> = {}): CrownIbp =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'crownIbp'), kind: 'crownIbp' }, 'crownIbp'))
+  made(crownIbpKind, 'crownIbp', options)

@@ -5,10 +5,9 @@
 
 import { z } from 'zod'
 import { nativeAscent } from '../attacks/pgd.js'
-import { optionsOf } from '../base/arguments.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
-import { parse, strict } from '../base/schemas.js'
-import { type ObjectiveKind, underAttack } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind, underAttack } from './objective.js'
 
 export interface FgsmOptions {
   /** Half the side of the box around an image, in [0,1] pixels. Default 8/255. */
@@ -47,5 +46,4 @@ export const fgsmKind: ObjectiveKind<Fgsm, typeof schema> = {
  *
  * @throws CoppiceError for an unknown option, ε outside [0,1], a length outside [0,10].
  */
-export const fgsm = (options: Partial<FgsmOptions> = {}): Fgsm =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'fgsm'), kind: 'fgsm' }, 'fgsm'))
+export const fgsm = (options: Partial<FgsmOptions> = {}): Fgsm => made(fgsmKind, 'fgsm', options)

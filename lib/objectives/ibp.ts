@@ -5,10 +5,9 @@
 
 import { z } from 'zod'
 import { boundMethods } from '../../bindings/boundMethods.js'
-import { optionsOf } from '../base/arguments.js'
 import { formatPixels } from '../base/numbers.js'
-import { parse, strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind } from './objective.js'
 import { type KappaOptions, kappaShape, kappaWeights, onBounds } from './onBounds.js'
 
 export interface Ibp extends KappaOptions {
@@ -32,5 +31,4 @@ export const ibpKind: ObjectiveKind<Ibp, typeof schema> = {
  *
  * @throws CoppiceError for an unknown option, ε or κ outside [0,1].
  */
-export const ibp = (options: Partial<KappaOptions> = {}): Ibp =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'ibp'), kind: 'ibp' }, 'ibp'))
+export const ibp = (options: Partial<KappaOptions> = {}): Ibp => made(ibpKind, 'ibp', options)

@@ -5,6 +5,7 @@ import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
 import { sameData } from '../base/json.js'
 import { show } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
 import { parse, shorthand, table } from '../base/schemas.js'
 import { adversarialKind } from './adversarial.js'
 import { crownIbpKind } from './crownIbp.js'
@@ -45,8 +46,18 @@ export type Objective = Parameters<(typeof kinds)[keyof typeof kinds]['native']>
 /** The kinds by name. */
 export const objectiveNames = Object.keys(kinds) as readonly Objective['kind'][]
 
+/** The options of each kind, for completion. */
+export const objectiveOptionNames: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(kinds).map(([name, { schema }]) => [
+    name,
+    Object.keys(schema.shape).filter((option) => option !== 'kind'),
+  ]),
+)
+
 /** Schema of an objective: `adversarial`, or `{ kind: adversarial, epsilon: 8/255 }`. */
-export const objectiveSchema: z.ZodType<Objective> = shorthand(table(kinds))
+export const objectiveSchema: z.ZodType<Objective> = shorthand(table(kinds)).transform((value) =>
+  printedAs(value, describeObjective),
+)
 
 /**
  * An objective of any kind, by name or with options: `objective({ kind: 'trades', beta: 1 })`.

@@ -9,12 +9,11 @@
 import { z } from 'zod'
 import { boundMethods, trainableMethods } from '../../bindings/boundMethods.js'
 import type { NativeVerified } from '../../bindings/native.js'
-import { optionsOf } from '../base/arguments.js'
 import { hash32 } from '../base/hash.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
-import { choice, integer, parse, positiveUpTo, strict } from '../base/schemas.js'
-import type { LossWeights, ObjectiveKind, PhaseStep } from './objective.js'
+import { choice, integer, positiveUpTo, strict } from '../base/schemas.js'
+import { type LossWeights, made, type ObjectiveKind, type PhaseStep } from './objective.js'
 import { boundedEpsilon, onBounds } from './onBounds.js'
 
 export interface MixTrainOptions {
@@ -101,4 +100,4 @@ export const mixTrainKind: ObjectiveKind<MixTrain, typeof schema> = {
  * 1, a weight of 0 or above 1e6, a growth below 1.
  */
 export const mixTrain = (options: Partial<MixTrainOptions> = {}): MixTrain =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'mixTrain'), kind: 'mixTrain' }, 'mixTrain'))
+  made(mixTrainKind, 'mixTrain', options)

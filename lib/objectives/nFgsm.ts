@@ -5,10 +5,9 @@
 
 import { z } from 'zod'
 import { nativeAscent } from '../attacks/pgd.js'
-import { optionsOf } from '../base/arguments.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
-import { parse, strict } from '../base/schemas.js'
-import { type ObjectiveKind, underAttack } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind, underAttack } from './objective.js'
 
 export interface NFgsmOptions {
   /** Length of the step per pixel, and the ε that it trains for, in [0,1] pixels. Default 8/255. */
@@ -52,5 +51,4 @@ export const nFgsmKind: ObjectiveKind<NFgsm, typeof schema> = {
  *
  * @throws CoppiceError for an unknown option, ε outside [0,1], a noise outside [0,10].
  */
-export const nFgsm = (options: Partial<NFgsmOptions> = {}): NFgsm =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'nFgsm'), kind: 'nFgsm' }, 'nFgsm'))
+export const nFgsm = (options: Partial<NFgsmOptions> = {}): NFgsm => made(nFgsmKind, 'nFgsm', options)

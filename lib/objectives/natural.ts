@@ -1,7 +1,7 @@
 /** Natural training: the mean cross-entropy on the images as they are. */
 import { z } from 'zod'
 import { strict } from '../base/schemas.js'
-import type { ObjectiveKind } from './objective.js'
+import { made, type ObjectiveKind } from './objective.js'
 
 export interface Natural {
   readonly kind: 'natural'
@@ -17,4 +17,4 @@ export const naturalKind: ObjectiveKind<Natural, typeof schema> = {
 }
 
 /** Mean cross-entropy on the images as they are. */
-export const natural = (): Natural => Object.freeze({ kind: 'natural' })
+export const natural = (): Natural => made(naturalKind, 'natural', {})

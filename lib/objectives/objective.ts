@@ -1,6 +1,9 @@
 /** What every objective must offer. */
 import type { z } from 'zod'
 import type { NativeObjective } from '../../bindings/native.js'
+import { optionsOf } from '../base/arguments.js'
+import { printedAs } from '../base/printed.js'
+import { parse } from '../base/schemas.js'
 
 /** A step of a phase, as far as an objective's schedules depend on it. */
 export interface PhaseStep {
@@ -63,3 +66,17 @@ export interface ObjectiveKind<Kind extends { readonly kind: string }, Schema ex
   /** Of objectives on bounds: the weights of a step, from what is given and nothing else, so that it can be resumed. */
   weights?: (objective: Kind, step: PhaseStep) => LossWeights
 }
+
+/**
+ * An immutable objective of a kind, which prints as one line.
+ *
+ * @throws CoppiceError whose message starts with the kind's name
+ */
+export const made = <Kind extends { readonly kind: string }, Schema extends z.ZodType<Kind>>(
+  { schema, describe }: ObjectiveKind<Kind, Schema>,
+  kind: Kind['kind'],
+  options: object,
+): Kind =>
+  Object.freeze(
+    printedAs(parse(schema, { ...optionsOf(options, kind), kind }, kind) as Kind, (value) => describe(value)),
+  )

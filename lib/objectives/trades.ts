@@ -5,11 +5,10 @@
 
 import { z } from 'zod'
 import { type AttackOptions, attackShape, describeAscent, nativeAscent } from '../attacks/pgd.js'
-import { optionsOf } from '../base/arguments.js'
 import { LIMITS } from '../base/limits.js'
 import { fractionBetween } from '../base/numbers.js'
-import { parse, strict } from '../base/schemas.js'
-import { type ObjectiveKind, underAttack } from './objective.js'
+import { strict } from '../base/schemas.js'
+import { made, type ObjectiveKind, underAttack } from './objective.js'
 
 export interface TradesOptions extends AttackOptions {
   /** Weight of the divergence; default 6. */
@@ -39,5 +38,4 @@ export const tradesKind: ObjectiveKind<Trades, typeof schema> = {
  *
  * @throws CoppiceError for an unknown option, ε or step size outside [0,1], a step size of 0, fewer than one step, a negative β.
  */
-export const trades = (options: Partial<TradesOptions> = {}): Trades =>
-  Object.freeze(parse(schema, { ...optionsOf(options, 'trades'), kind: 'trades' }, 'trades'))
+export const trades = (options: Partial<TradesOptions> = {}): Trades => made(tradesKind, 'trades', options)

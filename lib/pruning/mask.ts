@@ -15,6 +15,7 @@ import {
   residualNames,
   type StructureRule,
 } from './layers.js'
+import { printedMask } from './printedMask.js'
 import { poolsOf, type Scope, type Share, scopeNames } from './scopes.js'
 import { type Score, scoreGroups, scoreNames, scoreNeeds } from './scores.js'
 import { breathe, pruneLowest, type Ranking } from './select.js'
@@ -105,7 +106,7 @@ export const pruneMask = async (
     maskOut(layer, flags, mask)
     await breathe()
   }
-  return { mask, report: await reportOf(mask, layout, entries, rule) }
+  return { mask: printedMask(mask, layout), report: await reportOf(mask, layout, entries, rule) }
 }
 
 interface Entry {

@@ -92,6 +92,7 @@ const variantRows = (place: string, options: readonly Schema[]): Row[] => {
 interface Definition {
   type: string
   innerType?: Schema
+  in?: Schema
   out?: Schema
   shape?: Record<string, Schema>
   options?: Schema[]
@@ -109,9 +110,13 @@ const oneOf = (names: readonly string[]): Schema =>
 
 /** Without what makes it optional, gives it a default, or reads words for it. */
 const bare = (schema: Schema): Schema => {
-  const { type, innerType, out } = definition(schema)
+  const { type, innerType, in: read, out } = definition(schema)
   if (innerType !== undefined) return bare(innerType)
-  return type === 'pipe' && out !== undefined && definition(out).type !== 'transform' ? bare(out) : schema
+  if (type !== 'pipe' || out === undefined) return schema
+  if (definition(out).type !== 'transform') return bare(out)
+  // What is read may be one of several kinds, made to print well afterwards.
+  const kinds = read === undefined ? schema : bare(read)
+  return definition(kinds).type === 'union' ? kinds : schema
 }
 
 /** The words that a schema takes: of an enumeration, of a table of kinds. */

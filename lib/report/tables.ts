@@ -1,49 +1,15 @@
 /** Tables and figures as people read them. */
 
-import Table from 'cli-table3'
 import { describeAttack } from '../attacks/attack.js'
 import { formatPixels, formatSeconds } from '../base/numbers.js'
-import type { Proportion } from '../base/wilson.js'
+import { count, percent, columns as table } from '../base/printed.js'
+import { formatProportion, type Proportion } from '../base/wilson.js'
 import { describeObjective } from '../objectives/index.js'
 import type { ResultRow, RunResult, VerifiedFigures } from '../runs/result.js'
 import { describeVerifier, PAPERS_METHOD, type Verifier } from '../verification/index.js'
 
-/** Columns without rules between them, as plain as text allows. */
-export const table = (head: string[], rows: string[][], numeric: readonly number[] = []): string => {
-  const plain = Object.fromEntries(
-    ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
-      side === 'left' || side === 'right'
-        ? [[side, '']]
-        : [
-            [side, ''],
-            [`${side}-mid`, ''],
-            [`${side}-left`, ''],
-            [`${side}-right`, ''],
-          ],
-    ),
-  )
-  const built = new Table({
-    head,
-    chars: { ...plain, middle: '  ', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((_, index) => (numeric.includes(index) ? 'right' : 'left')),
-  })
-  built.push(...rows)
-  return built
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
-}
-
-/** `46.8 [43.7, 49.9]`, in percent. */
-export const formatProportion = ({ value, low, high }: Proportion): string =>
-  `${value.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`
-
-export const percent = (fraction: number): string => `${Number((100 * fraction).toFixed(2))} %`
-
-/** `12,345`. */
-export const count = (value: number): string => Math.round(value).toLocaleString('en-US')
+export { columns as table, count, percent } from '../base/printed.js'
+export { formatProportion } from '../base/wilson.js'
 
 /** The table a run ends with. */
 export const resultTable = (result: RunResult): string => {

@@ -44,6 +44,9 @@ const schema = strict({
   instructions: choice(['best', 'portable', 'imitated']).default('best'),
 })
 
+/** The names of the options, for completion. */
+export const compileOptionNames: readonly string[] = [...Object.keys(schema.shape), 'signal', 'onWarning']
+
 /**
  * Compiles a network, as it is now, for inference: batch norm is folded, what follows a layer element by element is
  * fused into it, the weights that are left are packed, and for every layer the fastest of several kernels is measured;

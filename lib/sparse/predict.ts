@@ -7,7 +7,6 @@
  * kept, so that the same network, batch, type and threads are measured once on a machine.
  */
 import { z } from 'zod'
-import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { EngineStage } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
@@ -261,7 +260,7 @@ const prunedAtRandom = async ({ spec, structure, residual }: Model, density = 1)
       ...{ spec, layout, parameters, structure, residual },
       ...{ score: 'random', sparsity: 1 - density },
     })
-    await settle(() => network.handle.write('mask', mask))
+    await network.writeMask(mask)
     if (structure !== 'filter') return network
     const smaller = await network.compact()
     network.dispose()

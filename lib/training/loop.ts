@@ -5,26 +5,50 @@
 import { settle } from '../../bindings/jobs.js'
 import { addon } from '../../bindings/load.js'
 import type { Floats, TrainRequest, TrainResult } from '../../bindings/native.js'
+import { printedAs } from '../base/printed.js'
 import type { Dataset } from '../data/dataset.js'
 import { epochOrder } from '../data/order.js'
 import type { Network } from '../models/network.js'
 import { type LossWeights, lossWeights, nativeObjective } from '../objectives/index.js'
-import { type EpochResult, FIRST_STEP, type TrainCursor, type TrainHooks, type TrainingPlan } from './plan.js'
+import {
+  describeEpoch,
+  type EpochResult,
+  FIRST_STEP,
+  type TrainCursor,
+  type TrainHooks,
+  type TrainingPlan,
+} from './plan.js'
 import { learningRateFactor, type RampPlace, rampPlace } from './schedules.js'
 import { explainDivergence, isGuessing, tellChance, tellLongRamp } from './warnings.js'
 
 /** Node fires timers at once that are set for longer. */
 const LONGEST_TIMER = 2 ** 31 - 1
 
-/** Trains from `start` to the end of the plan. The moments are used as they are: reset them before a first start. */
-export async function trainingLoop(
+/** `halt` ends it as `signal` does, but as a success. */
+type Hooks = TrainHooks & { halt?: AbortSignal | undefined }
+
+/** How the loop ends. */
+export interface LoopEnd {
+  /** The last complete epoch. */
+  last: EpochResult | null
+  scores: Floats | undefined
+  /** Where to go on: beyond the last epoch, unless it was halted before. */
+  cursor: TrainCursor
+  halted: boolean
+}
+
+/**
+ * Trains from `start` to the end of the plan, or until `halt` is aborted and the batch under way is done; yields every
+ * epoch. The moments are used as they are: reset them before a first start.
+ */
+export async function* trainingLoop(
   network: Network,
   dataset: Dataset,
   plan: TrainingPlan,
-  hooks: TrainHooks,
+  hooks: Hooks,
   start: TrainCursor,
   startScores?: Floats,
-): Promise<{ last: EpochResult | null; scores: Floats | undefined }> {
+): AsyncGenerator<EpochResult, LoopEnd, undefined> {
   const steps = Math.ceil(dataset.length / plan.batchSize)
   let cursor = start
   let scores = startScores
@@ -34,21 +58,25 @@ export async function trainingLoop(
     const epochPlan = planEpoch(dataset, plan, cursor.epoch, steps)
     while (cursor.step < steps) {
       hooks.signal?.throwIfAborted()
+      if (hooks.halt?.aborted) return { last, scores, cursor, halted: true }
       const result = await runSteps(network, dataset, plan, hooks, cursor, epochPlan, scores)
       cursor = advance(cursor, result)
       scores = result.scores ?? scores
-      const stopped = hooks.signal?.aborted === true
+      const stopped = isStopped(hooks)
       if (cursor.step < steps && (stopped || (hooks.checkpoint?.dueIn() ?? 1) <= 0)) {
         await hooks.checkpoint?.save(cursor, scores)
       }
       if (cursor.step < steps) hooks.signal?.throwIfAborted()
     }
-    last = {
-      epoch: cursor.epoch + 1,
-      loss: cursor.loss / steps,
-      accuracy: (100 * cursor.correct) / cursor.samples,
-      learningRate: epochPlan.learningRates[steps - 1] ?? plan.learningRate,
-    }
+    last = printedAs(
+      {
+        epoch: cursor.epoch + 1,
+        loss: cursor.loss / steps,
+        accuracy: (100 * cursor.correct) / cursor.samples,
+        learningRate: epochPlan.learningRates[steps - 1] ?? plan.learningRate,
+      },
+      describeEpoch,
+    )
     const isLost = (epoch: EpochResult) => isGuessing(epoch, cursor.samples, network.classes)
     const guessing = isLost(last)
     const aboveChance = cursor.aboveChance || !guessing
@@ -57,14 +85,17 @@ export async function trainingLoop(
     if (guessing) tellChance({ network, dataset, plan, cursor, steps, collapsed }, hooks)
     hooks.onEpoch?.(last)
     cursor = { ...FIRST_STEP, epoch: cursor.epoch + 1, aboveChance, last }
-    const stopped = hooks.signal?.aborted === true
-    if (stopped || (hooks.checkpoint?.dueIn() ?? 1) <= 0) await hooks.checkpoint?.save(cursor, scores)
+    if (isStopped(hooks) || (hooks.checkpoint?.dueIn() ?? 1) <= 0)
+      await hooks.checkpoint?.save(cursor, scores)
     hooks.signal?.throwIfAborted()
+    yield last
   }
   if (plan.averaging !== undefined && plan.learn.kind === 'weights')
     await takeAverage(network, dataset, plan, hooks)
-  return { last, scores }
+  return { last, scores, cursor, halted: false }
 }
+
+const isStopped = ({ signal, halt }: Hooks): boolean => signal?.aborted === true || halt?.aborted === true
 
 /** What an epoch does in each of its steps. */
 type EpochPlan = Pick<
@@ -155,7 +186,7 @@ async function runSteps(
   network: Network,
   dataset: Dataset,
   plan: TrainingPlan,
-  hooks: TrainHooks,
+  hooks: Hooks,
   cursor: TrainCursor,
   epochPlan: EpochPlan,
   scores: Floats | undefined,
@@ -180,7 +211,7 @@ async function runSteps(
     moreDevices: [...(hooks.moreDevices ?? [])],
     learn: plan.learn.kind === 'weights' ? plan.learn : { ...plan.learn, scores: scores ?? null },
   }
-  const { onProgress, signal, checkpoint } = hooks
+  const { onProgress, signal, halt, checkpoint } = hooks
   const report =
     onProgress === undefined
       ? null
@@ -200,6 +231,7 @@ async function runSteps(
     const job = addon().train(network.handle, dataset.handle, request, report)
     pause = () => job.pause()
     signal?.addEventListener('abort', pause, { once: true })
+    halt?.addEventListener('abort', pause, { once: true })
     if (checkpoint !== undefined) timer = setTimeout(pause, Math.min(LONGEST_TIMER, checkpoint.dueIn()))
     return await job.promise
   } catch (error) {
@@ -207,6 +239,7 @@ async function runSteps(
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', pause)
+    halt?.removeEventListener('abort', pause)
   }
 }
 

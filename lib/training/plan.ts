@@ -65,6 +65,10 @@ export interface EpochResult {
   learningRate: number
 }
 
+/** `epoch 3: loss 1.234, accuracy 45.2 %, learning rate 0.01`. */
+export const describeEpoch = ({ epoch, loss, accuracy, learningRate }: EpochResult): string =>
+  `epoch ${epoch}: loss ${loss.toFixed(3)}, accuracy ${accuracy.toFixed(1)} %, learning rate ${Number(learningRate.toPrecision(3))}`
+
 /** Decides when a checkpoint is due, and writes it. */
 export interface Checkpointer<Cursor> {
   /** Milliseconds until the next one is due; training pauses for it within one batch. */

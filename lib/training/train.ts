@@ -4,15 +4,25 @@ import { settle } from '../../bindings/jobs.js'
 import type { NativeAugmentation, Precision } from '../../bindings/native.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { Job, type JobControl, type JobEnd } from '../base/job.js'
+import { printedAs } from '../base/printed.js'
 import { learningRateSchema, parse, strict } from '../base/schemas.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
-import { type Network, requireNetwork } from '../models/network.js'
-import { natural, type Objective, objectiveSchema } from '../objectives/index.js'
+import { jobName, type Network, requireNetwork } from '../models/network.js'
+import { describeObjective, natural, type Objective, objectiveSchema } from '../objectives/index.js'
 import { defaultOptimiser, resolveRamp } from './defaults.js'
 import { moreDevicesSchema } from './devices.js'
 import { trainingLoop } from './loop.js'
 import { type Optimiser, withOptimiser } from './optimiser.js'
-import { type EpochResult, FIRST_STEP, type TrainHooks } from './plan.js'
+import {
+  describeEpoch,
+  type EpochResult,
+  FIRST_STEP,
+  type TrainCursor,
+  type TrainHooks,
+  type TrainingPlan,
+  type TrainProgress,
+} from './plan.js'
 import { defaultSchedule, type LearningRateSchedule, scheduleSchema } from './schedules.js'
 import {
   epochsSchema,
@@ -31,6 +41,12 @@ const schema = strict({
   schedule: scheduleSchema.optional(),
   ...rampShape,
 })
+
+/** The names of the options, for completion. */
+export const trainOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['signal', 'onProgress', 'onEpoch', 'onWarning', 'checkpoint', 'moreDevices', 'start'],
+]
 
 /** Settings that pre-training and fine-tuning share. */
 export interface TrainingSettings {
@@ -88,27 +104,47 @@ export interface TrainOptions extends TrainingSettings, TrainHooks {
 /** The last epoch, and what was trained for. */
 export interface TrainSummary extends EpochResult {
   objective: Objective
+  /** Whether it was stopped before its end; the figures are then those of the epoch as far as it came. */
+  stopped?: true
 }
 
 /**
  * Trains a network in place, and lets it remember the objective. Momentum starts from zero. Until it ends the network
- * belongs to it: others can read, and see the network as it was after some batch.
+ * belongs to it: others can read, and see the network as it was after some batch. Its steps are the epochs.
  *
  * @throws CoppiceError `ERR_BUSY` if a running job owns the network; `ERR_DIVERGED` when the loss becomes NaN or
  * infinite; the signal's reason when aborted, which takes effect within one batch and leaves the network as it is after
  * that batch
  */
-export async function train(
+export const train = (
   network: Network,
   dataset: Dataset,
   options: TrainOptions,
-): Promise<TrainSummary> {
+): Job<TrainSummary, EpochResult> =>
+  new Job(
+    jobName('train', network),
+    (control) => trainSteps(network, dataset, options, control),
+    options?.signal,
+  )
+
+async function* trainSteps(
+  network: Network,
+  dataset: Dataset,
+  options: TrainOptions,
+  { signal, halt, report }: JobControl,
+): AsyncGenerator<EpochResult, JobEnd<TrainSummary, EpochResult>, undefined> {
   requireNetwork(network, 'train')
   requireDataset(dataset, 'train')
-  const { signal, onProgress, onEpoch, onWarning, checkpoint, start, moreDevices, ...rest } = optionsOf(
-    options,
-    'train',
-  )
+  const {
+    signal: _,
+    onProgress,
+    onEpoch,
+    onWarning,
+    checkpoint,
+    start,
+    moreDevices,
+    ...rest
+  } = optionsOf(options, 'train')
   const settings = parse(schema, rest, 'train')
   const others = parse(moreDevicesSchema.optional(), moreDevices, 'train.moreDevices')
   using own = network.claim('train')
@@ -132,9 +168,37 @@ export async function train(
   if (dataset.length === 0) throw invalid('train: the data set is empty')
   own.history = { objective: plan.objective }
   if (start === undefined) await settle(() => own.handle.resetMoments(), signal)
-  const hooks = { signal, onProgress, onEpoch, onWarning, checkpoint, moreDevices: others }
-  const { last } = await trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
+  const tell = (progress: TrainProgress): void => {
+    const { epoch, samples: done, totalSamples: total, loss } = progress
+    report({ label: `epoch ${epoch}/${epochs}`, done, total, loss, fraction: done / total })
+    onProgress?.(progress)
+  }
+  const hooks = { signal, halt, onProgress: tell, onEpoch, onWarning, checkpoint, moreDevices: others }
+  const end = yield* trainingLoop(own, dataset, plan, hooks, start ?? FIRST_STEP)
+  const { cursor, last, halted } = end
+  if (halted) {
+    const result = printedAs({ ...soFar(cursor, plan), objective, stopped: true } as const, describeSummary)
+    return { result, resume: () => train(network, dataset, { ...options, start: cursor }) }
+  }
   if (last === null)
     throw invalid(`train.start: epoch ${start?.epoch} is not one of the ${plan.epochs} epochs`)
-  return { ...last, objective: plan.objective }
+  return { result: printedAs({ ...last, objective }, describeSummary) }
 }
+
+/** `Training { epoch 3: loss 1.234, …, adversarial PGD-10, eps 8/255, step 2/255, stopped }`. */
+const describeSummary = (summary: TrainSummary): string =>
+  `Training { ${[describeEpoch(summary), describeObjective(summary.objective), ...(summary.stopped ? ['stopped'] : [])].join(', ')} }`
+
+/** The epoch that was halted, as far as it came; the last one where it had not begun. */
+const soFar = (
+  { epoch, step, loss, correct, samples, last }: TrainCursor,
+  plan: TrainingPlan,
+): EpochResult =>
+  step === 0 && last !== null
+    ? last
+    : {
+        epoch: step === 0 ? 0 : epoch + 1,
+        loss: loss / step,
+        accuracy: (100 * correct) / samples,
+        learningRate: plan.learningRate,
+      }

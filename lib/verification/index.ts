@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { boundMethodNames, factsOfMethod } from '../../bindings/boundMethods.js'
 import type { Device } from '../../bindings/native.js'
+import { printedAs } from '../base/printed.js'
 import { parse, shorthand, variantsOf } from '../base/schemas.js'
 import { type Cascade, cascadeSchema, cascadeSteps } from './cascade.js'
 import { type BoundVerifier, isOptimised, methodSchemas, methodWork } from './methods.js'
@@ -24,7 +25,7 @@ export const verifierNames: readonly Verifier['kind'][] = [...boundMethodNames, 
 /** Schema of a verifier: `symbolic`, or `{ kind: alphaCrown, iterations: 50 }`. */
 export const verifierSchema: z.ZodType<Verifier> = shorthand(
   variantsOf('kind', { ...methodSchemas, cascade: cascadeSchema }),
-)
+).transform((value) => printedAs(value, describeVerifier))
 
 /** Any options of any verifier, and its `kind`. */
 export type VerifierOptions = { readonly kind: Verifier['kind'] } & Partial<

@@ -1,7 +1,8 @@
 /** The figures of a verification: verified robust accuracy (VRA) and what goes with it, with intervals. */
-import { inspect } from 'node:util'
-import { type Proportion, proportion } from '../base/wilson.js'
-import type { Verifier } from './index.js'
+import { formatPixels } from '../base/numbers.js'
+import { printedAs } from '../base/printed.js'
+import { formatProportion, type Proportion, proportion } from '../base/wilson.js'
+import { describeVerifier, type Verifier } from './index.js'
 import { type ImageVerdict, NO_CLASS, type Verdict, type VerifiedOutcomes } from './verdict.js'
 
 export interface Verification {
@@ -31,6 +32,8 @@ export interface Verification {
   unstable?: number
   /** Time that the native side took for these images. */
   seconds: number
+  /** Whether it was stopped before its end: the figures are those of the images so far. */
+  stopped?: true
   /** What became of each image. */
   perSample: VerifiedOutcomes
 }
@@ -46,7 +49,7 @@ export const summarise = (
   const rounded = count('brokenByRounding')
   const notFinite = verdicts.filter(({ prediction }) => prediction === NO_CLASS).length
   const bounded = verdicts.map(({ unstable }) => unstable).filter((share) => !Number.isNaN(share))
-  return {
+  const verification: Verification = {
     verifier,
     epsilon,
     n,
@@ -70,12 +73,27 @@ export const summarise = (
       seconds: Float64Array.from(verdicts, ({ seconds }) => seconds),
     }),
   }
+  return printedAs(verification, describeVerification)
 }
 
 /** Prints outcomes as a few words; at a prompt nobody wants thousands of numbers. */
 const brief = (outcomes: VerifiedOutcomes): VerifiedOutcomes =>
-  Object.defineProperty(outcomes, inspect.custom, {
-    value: () => `{ ${Object.keys(outcomes).join(', ')} of ${outcomes.indices.length} images }`,
-  })
+  printedAs(outcomes, ({ indices }) => `{ ${Object.keys(outcomes).join(', ')} of ${indices.length} images }`)
+
+/** `Verification { vra 61.0 [57.9, 64.0], … }`. */
+const describeVerification = (verification: Verification): string => {
+  const { vra, era, accuracy, unknown, n, verifier, epsilon, brokenByRounding, stopped } = verification
+  const facts = [
+    `vra ${formatProportion(vra)}`,
+    ...(era === undefined ? [] : [`era ${formatProportion(era)}`]),
+    `accuracy ${formatProportion(accuracy)}`,
+    `${unknown} unknown`,
+    ...(brokenByRounding === undefined ? [] : [`${brokenByRounding} broken by rounding`]),
+    `n ${n}`,
+    `${describeVerifier(verifier)}, eps ${formatPixels(epsilon)}`,
+    ...(stopped ? ['stopped'] : []),
+  ]
+  return `Verification { ${facts.join(', ')} }`
+}
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

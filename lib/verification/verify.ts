@@ -3,11 +3,12 @@
 import { type Attack, attackName, attackSchema, attackWithin } from '../attacks/attack.js'
 import { optionsOf } from '../base/arguments.js'
 import { invalid } from '../base/errors.js'
+import { Job, type JobControl, type JobEnd, lastOf, nothingDone } from '../base/job.js'
 import { LIMITS } from '../base/limits.js'
 import { formatPixels, fractionBetween } from '../base/numbers.js'
 import { batchSizeSchema, integer, parse, seedSchema, strict } from '../base/schemas.js'
 import { type Dataset, requireDataset } from '../data/dataset.js'
-import { type Network, requireNetwork } from '../models/network.js'
+import { jobName, type Network, requireNetwork } from '../models/network.js'
 import { type Candidate, type Plan, verifyBatch } from './batch.js'
 import { heldAgainst, heldTogether } from './contradiction.js'
 import { type Engine, nativeEngine } from './engine.js'
@@ -64,6 +65,12 @@ const schema = strict({
   seed: seedSchema.default(0),
 })
 
+/** The names of the options, for completion. */
+export const verifyOptionNames: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...['evaluation', 'done', 'onResult', 'signal', 'onProgress'],
+]
+
 /**
  * Verifies a network on images, one verdict each. An image is verified if a sound lower bound of its margin, over the
  * whole box and with rounding errors subtracted, is greater than 0, and it is right as it is. What contradicts a proof,
@@ -73,15 +80,44 @@ const schema = strict({
  * @throws CoppiceError for wrong options; `ERR_UNSUPPORTED` for an operation that the bounds cannot treat;
  * `ERR_UNSOUND` where a proof is contradicted; the signal's reason when aborted, which takes effect within one batch
  */
-export async function verify(
+export const verify = (
   network: Network,
   dataset: Dataset,
   options: VerifyOptions,
-): Promise<Verification> {
+): Job<Verification, ImageVerdict> =>
+  new Job(
+    jobName('verify', network),
+    (control) => verifyNetwork(network, dataset, options, control),
+    options?.signal,
+  )
+
+async function* verifyNetwork(
+  network: Network,
+  dataset: Dataset,
+  options: VerifyOptions,
+  control: JobControl,
+): AsyncGenerator<ImageVerdict, JobEnd<Verification, ImageVerdict>, undefined> {
+  const { verification, halted } = yield* verifySteps(network, dataset, options, control)
+  if (!halted) return { result: verification }
+  const done = verdictsOf(verification.perSample)
+  return {
+    result: Object.assign(verification, { stopped: true as const }),
+    resume: () => verify(network, dataset, { ...options, done }),
+  }
+}
+
+/** `verify` as part of another job. */
+export async function* verifySteps(
+  network: Network,
+  dataset: Dataset,
+  options: VerifyOptions,
+  control: JobControl,
+): AsyncGenerator<ImageVerdict, { verification: Verification; halted: boolean }, undefined> {
   requireNetwork(network, 'verify')
   requireDataset(dataset, 'verify')
-  const { seed = 0, signal } = optionsOf(options, 'verify')
-  return verifyWith(nativeEngine(network, dataset, { seed, signal }), dataset, options)
+  const { seed = 0 } = optionsOf(options, 'verify')
+  const signal = AbortSignal.any([control.signal, control.halt])
+  return yield* stepsWith(nativeEngine(network, dataset, { seed, signal }), dataset, options, control)
 }
 
 /**
@@ -111,12 +147,25 @@ export const consistent = (
 ): Promise<Verification[]> => heldTogether(nativeEngine(network, dataset, { seed, signal }), verifications)
 
 /** `verify` on any engine. */
-export async function verifyWith(
+export const verifyWith = async (
   engine: Engine,
-  dataset: Pick<Dataset, 'name' | 'length' | 'indices' | 'labels' | 'device'>,
+  dataset: Images,
   options: VerifyOptions,
-): Promise<Verification> {
-  const { evaluation, done = [], onResult, signal, onProgress, ...rest } = options
+): Promise<Verification> => {
+  const never = new AbortController().signal
+  const control = { signal: options.signal ?? never, halt: never, report: () => undefined }
+  return (await lastOf(stepsWith(engine, dataset, options, control))).verification
+}
+
+type Images = Pick<Dataset, 'name' | 'length' | 'indices' | 'labels' | 'device'>
+
+async function* stepsWith(
+  engine: Engine,
+  dataset: Images,
+  options: VerifyOptions,
+  { signal, halt, report }: JobControl,
+): AsyncGenerator<ImageVerdict, { verification: Verification; halted: boolean }, undefined> {
+  const { evaluation, done = [], onResult, onProgress, signal: _, ...rest } = options
   const settings = parse(schema, rest, 'verify')
   const { verifier, epsilon } = settings
   const n = settings.images ?? dataset.length
@@ -130,23 +179,32 @@ export async function verifyWith(
   const missing = candidates.filter(({ index }) => !verdicts.has(index))
   let finished = n - missing.length
   const batchSize = settings.batchSize ?? defaultBatchSize(verifier, dataset.device)
-  for (let start = 0; start < missing.length; start += batchSize) {
-    signal?.throwIfAborted()
-    for await (const reached of verifyBatch(engine, plan, missing.slice(start, start + batchSize))) {
-      for (const verdict of reached) verdicts.set(verdict.index, verdict)
-      finished += reached.length
-      await onResult?.(reached)
-      onProgress?.({ images: finished, totalImages: n })
+  try {
+    for (let start = 0; start < missing.length && !halt.aborted; start += batchSize) {
+      signal.throwIfAborted()
+      for await (const reached of verifyBatch(engine, plan, missing.slice(start, start + batchSize))) {
+        for (const verdict of reached) verdicts.set(verdict.index, verdict)
+        finished += reached.length
+        await onResult?.(reached)
+        onProgress?.({ images: finished, totalImages: n })
+        report({ label: `${verifier.kind}`, done: finished, total: n, fraction: finished / n })
+        yield* reached
+      }
     }
+  } catch (error) {
+    // What was halted between two answers keeps those that came before.
+    if (signal.aborted || error !== halt.reason) throw error
   }
   const reached = candidates.flatMap(({ index }) => verdicts.get(index) ?? [])
+  if (reached.length === 0) throw nothingDone('verify')
   const judged = measured === undefined ? reached : await heldAgainst(engine, reached, epsilon, measured)
   const earlier =
     evaluation?.attack !== undefined && evaluation.attack.epsilon <= epsilon ? evaluation.attack : null
   const attacks = [earlier, plan.attack, plan.lastAttack].flatMap((attack) =>
     attack === null ? [] : attackName(attack),
   )
-  return summarise(judged, { verifier, epsilon, attacks: [...new Set(attacks)] })
+  const verification = summarise(judged, { verifier, epsilon, attacks: [...new Set(attacks)] })
+  return { verification, halted: reached.length < n }
 }
 
 /** What is tried on an image, in the cheapest order that is sound. */

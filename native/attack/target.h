@@ -23,8 +23,7 @@ struct Target {
   ImageLoss loss = {};  ///< none: the attack's own
   /// Where what is found has to hold: the network as it is. None: `network`.
   const Network* judge = nullptr;
-  /// Of `network`; none: one for each slope.
-  Tape* tape = nullptr;
+  Tape* tape = nullptr;  ///< of the network; none: one for each slope
 
   /// Losses of images, the gradient of their sum, channels last, and the logits.
   struct Slope {

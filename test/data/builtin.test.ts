@@ -86,7 +86,7 @@ describe('the built-in set', () => {
 
 describe('builtin', () => {
   it('says so when more images are set aside for validation than there are', async () => {
-    await expect(builtin({ train: 300, test: 10 })).rejects.toThrow(
+    await expect(builtin({ train: 300, test: 10, validation: 1000 })).rejects.toThrow(
       'validation: 1000 images cannot be set aside from 300 training images; pass fewer, or validation: 0',
     )
   })
