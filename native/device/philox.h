@@ -16,7 +16,14 @@
 namespace coppice {
 
 /// What a random number is for; part of the counter, so that two uses never share numbers.
-enum class Purpose : uint32_t { kInitialise = 1, kAugment = 2, kStart = 3, kDraw = 4, kStripes = 5, kSquare = 6 };
+enum class Purpose : uint32_t {
+  kInitialise = 1,
+  kAugment = 2,
+  kStart = 3,
+  kDraw = 4,
+  kStripes = 5,
+  kSquare = 6
+};
 
 struct Random4 {
   uint32_t v[4];
