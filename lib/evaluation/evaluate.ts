@@ -48,7 +48,7 @@ export interface EvaluateOptions {
   epsilon?: number | undefined
   /** Only the first so many images; default all. */
   images?: number | undefined
-  /** Default 250. */
+  /** Default 250 on the CPU, 1,000 on CUDA. */
   batchSize?: number | undefined
   /** Default: `fp64` for float64 networks, else `fp32`. */
   precision?: Precision | undefined
@@ -85,7 +85,7 @@ const schema = strict({
   verifier: verifierSchema.optional(),
   epsilon: fractionBetween(0, 1).optional(),
   images: integer(1, LIMITS.images).optional(),
-  batchSize: batchSizeSchema.default(250),
+  batchSize: batchSizeSchema.optional(),
   precision: choice(['fp32', 'bf16', 'fp64']).optional(),
   seed: seedSchema.default(0),
 })
@@ -137,7 +137,7 @@ async function* evaluateSteps(
   const settings = parse(schema, rest, 'evaluate')
   const attack = settings.attack ?? attackOf(settings.robust)
   const n = countOf('evaluate', settings.images, dataset)
-  const { verifier, seed, batchSize } = settings
+  const { verifier, seed, batchSize = network.device === 'cpu' ? 250 : 1000 } = settings
   const epsilon = epsilonToProve({ epsilon: settings.epsilon, objective: settings.robust, attack })
   if (verifier !== undefined && epsilon === undefined) {
     throw invalid(
