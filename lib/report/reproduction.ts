@@ -4,8 +4,10 @@ import { makeFolder } from '../files/files.js'
 import { writeJson } from '../files/json.js'
 import { replaceFile } from '../files/replaceFile.js'
 import type { ReproducedCell, Reproduction } from '../papers/reproduction.js'
+import { chartSvg } from './chart.js'
+import { reproductionChart } from './reproductionChart.js'
 
-/** Writes `NAME.json` and `NAME.md` for each, and `README.md` for all of them. */
+/** Writes `NAME.json` and `NAME.md` for each, of curves `NAME.svg`, and `README.md` for all of them. */
 export async function writeReproductions(folder: string, all: readonly Reproduction[]): Promise<void> {
   await makeFolder(folder)
   const write = (name: string, text: string) =>
@@ -13,21 +15,16 @@ export async function writeReproductions(folder: string, all: readonly Reproduct
   for (const reproduction of all) {
     await writeJson(join(folder, `${reproduction.name}.json`), reproduction)
     await write(`${reproduction.name}.md`, reproductionMarkdown(reproduction))
+    const chart = reproductionChart(reproduction)
+    if (chart !== undefined) await write(`${reproduction.name}.svg`, await chartSvg(chart))
   }
   await write('README.md', overviewMarkdown(all))
 }
 
 /** The whole page of one experiment. */
-export const reproductionMarkdown = ({
-  title,
-  where,
-  scale,
-  readings,
-  changes,
-  head,
-  cells,
-  findings,
-}: Reproduction): string => {
+export const reproductionMarkdown = (reproduction: Reproduction): string => {
+  const { name, title, where, scale, readings, changes, head, cells, findings } = reproduction
+  const hasChart = reproductionChart(reproduction) !== undefined
   const columns = [...new Set(cells.map(({ column }) => column))]
   const rows = [...new Map(cells.map(({ row }) => [row.join(), row])).values()]
   const at = (row: readonly string[], column: string) =>
@@ -38,6 +35,7 @@ export const reproductionMarkdown = ({
     `${where}. Scale ${scale}; ${[readingsText(readings), ...changes].join(', ')}. Ours, and the paper's in brackets; percent.`,
     '',
     ...(findings.length === 0 ? [] : [...findings.map((finding) => `- ${finding}`), '']),
+    ...(hasChart ? [`![${title}](${name}.svg)`, ''] : []),
     ...markdownTable(
       [...head, ...columns],
       rows.map((row) => [...row, ...columns.map((column) => cellText(at(row, column)))]),

@@ -5,7 +5,7 @@
 import type { NetworkScale, Scale, TrainedWith } from '../scale.js'
 
 const mixTrain = { bound: 'crownIbp', mix: 'convex' } as const
-const adam = { optimiser: { kind: 'adam', weightDecay: 0 }, learningRate: 0.001, schedule: 'cosine' } as const
+const adam = { optimiser: 'adam', learningRate: 0.001, schedule: 'cosine' } as const
 
 /** With batch norm: SGD, in fewer epochs on a cosine. */
 const withBatchNorm = (epochs: number, robustEpochs: number): NetworkScale['pretrain'] => {
