@@ -61,7 +61,7 @@ async function probeInChild(): Promise<Probe | { problem: string }> {
   const script = join(packageFolder, 'dist', 'bindings', 'probe.js')
   if (!existsSync(script))
     return { problem: `${script} is not there: run 'npm run setup' in ${packageFolder}.` }
-  const child = fork(script, ['answer'], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], timeout: 120_000 })
+  const child = fork(script, ['answer'], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], timeout: 300_000 })
   let answer: ProbeAnswer | undefined
   let complaints = ''
   child.on('message', (message) => {

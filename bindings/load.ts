@@ -155,6 +155,8 @@ function mapLibtorch(
 ): string | undefined {
   // Spinning OpenMP threads cost more than half of the throughput when the machine is busy.
   loader.setDefault('OMP_WAIT_POLICY', 'passive')
+  // Products of matrices have the same bits every time only with workspaces of a size that is stated.
+  loader.setDefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
   const cuda = existsSync(join(lib, 'libtorch_cuda.so'))
   if (cuda) for (const library of cudaPreloads(dirname(lib))) attempt(() => loader.open(library))
   try {

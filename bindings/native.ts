@@ -192,6 +192,8 @@ export interface TrainResult {
   losses: Float64Array
   /** Correct predictions, in the training forward, on what the objective trained on. */
   correct: number
+  /** Steps that CUDA replayed from a recording; the others were queued kernel by kernel. */
+  replayed: number
   seconds: number
   /** Present when `learn.kind` is `scores`: one per parameter. */
   scores?: Floats
@@ -274,8 +276,11 @@ export interface NativeBounds {
   epsilon: number
   /** Whether the box is clipped to [0,1]. */
   clip: boolean
-  /** Bytes that backward passes may take at once; fewer than one neuron needs is an error. */
-  memory: number
+  /**
+   * Bytes that bounds may take at once; fewer than one neuron needs is an error. Default 512 MiB on the CPU, a quarter of
+   * a CUDA device's memory.
+   */
+  memory?: number
   /** Of methods that optimise their bounds: gradient steps for each image. */
   iterations: number
 }
@@ -410,6 +415,9 @@ export interface MemoryInfo {
   peak: number
   /** Bytes held by the caching allocator, in use or not. */
   reserved: number
+  /** Bytes that the device has, and those of them that nobody holds. */
+  total: number
+  free: number
 }
 
 export interface NativeAddon {
@@ -425,7 +433,10 @@ export interface NativeAddon {
   /** Threads for CPU work; takes effect with the next job. */
   setThreads(threads: number): void
   getThreads(): number
-  /** Deterministic algorithms on CUDA, at a cost. The CPU is deterministic for a given number of threads. */
+  /**
+   * Deterministic algorithms on CUDA, at a cost, for the whole process. The CPU is deterministic for a given number of
+   * threads.
+   */
   setDeterministic(deterministic: boolean): void
   memory(device: Device): MemoryInfo
   resetPeakMemory(device: Device): void

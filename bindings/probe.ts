@@ -1,20 +1,19 @@
 /**
- * Loads the addon and runs a tiny network on every device, as a child process of its own: a broken CUDA build or
- * driver that kills the process kills only this one. Forked by lib/doctor.ts; answers by one message.
+ * Loads the addon and tries on every device what training and verification use, as a child process of its own: a broken
+ * CUDA build or driver that kills the process kills only this one. Forked by bindings/doctor.ts; answers by one message.
  */
 import { cpus, totalmem } from 'node:os'
+import { type Exercise, exercise } from './exercise.js'
 import type { BuiltAgainst } from './libtorch.js'
 import { binding } from './load.js'
-import type { BuildInfo, Device, NativeAddon } from './native.js'
-import type { NetworkSpec } from './spec.js'
+import type { BuildInfo, Device, DeviceInfo, NativeAddon } from './native.js'
 
-/** A device and whether a network ran on it. */
-export interface DeviceProbe {
-  device: string
-  name: string
-  /** Bytes. */
-  memory: number
-  /** Why the network did not run, or ran wrong. */
+/** A device and what was tried on it. */
+export interface DeviceProbe extends DeviceInfo {
+  /** Bytes that nobody holds; absent where nothing could be tried. */
+  free?: number
+  exercises: Exercise[]
+  /** The first thing that did not work, or was wrong, and the names of the others. */
   problem?: string
 }
 
@@ -32,15 +31,6 @@ export interface Probe {
 /** What the child answers: the probe, or the error that stopped it. */
 export type ProbeAnswer = { probe: Probe } | { error: string }
 
-const spec: NetworkSpec = {
-  name: 'probe',
-  input: [1, 2, 2],
-  nodes: [
-    { name: 'flat', op: 'flatten', inputs: ['image'] },
-    { name: 'out', op: 'linear', inputs: ['flat'], features: 2, bias: true, init: 'torch' },
-  ],
-}
-
 async function probe(): Promise<Probe> {
   const { addon, file, builtAgainst, libtorch, torch, cudaProblem } = binding()
   const info = addon.info()
@@ -51,19 +41,18 @@ async function probe(): Promise<Probe> {
   return { file, builtAgainst, libtorch, torch, ...problem, info, threads: addon.getThreads(), devices }
 }
 
-async function tryDevice(addon: NativeAddon, found: DeviceProbe): Promise<DeviceProbe> {
+async function tryDevice(addon: NativeAddon, found: DeviceInfo): Promise<DeviceProbe> {
   try {
-    const device = found.device as Device
-    const network = await addon.createNetwork(spec, { device, type: 'float32' }).promise
-    const weights = Float32Array.of(1, 2, 3, 4, -1, -1, -1, -1, 0.5, 0.25)
-    await network.write('parameters', weights).promise
-    const image = Float32Array.of(1, 0.5, 0.25, 0)
-    const logits = await addon.forward(network, image, { precision: 'fp32', training: false }).promise
-    network.dispose()
-    const right = Math.abs((logits[0] ?? 0) - 3.25) < 1e-5 && Math.abs((logits[1] ?? 0) + 1.5) < 1e-5
-    return right ? found : { ...found, problem: `it computed [${logits.join(', ')}], not [3.25, -1.5]` }
+    const exercises = await exercise(addon, found.device as Device)
+    const { free } = addon.memory(found.device as Device)
+    const wrong = exercises.flatMap(({ name, problem }) => (problem === undefined ? [] : [{ name, problem }]))
+    const [first, ...others] = wrong
+    if (first === undefined) return { ...found, free, exercises }
+    const also = others.length === 0 ? '' : `; likewise ${others.map(({ name }) => name).join(', ')}`
+    return { ...found, free, exercises, problem: `${first.name}: ${first.problem}${also}` }
   } catch (error) {
-    return { ...found, problem: error instanceof Error ? error.message : String(error) }
+    const problem = error instanceof Error ? error.message : String(error)
+    return { ...found, exercises: [], problem }
   }
 }
 

@@ -7,6 +7,7 @@
 
 export type { TrainableMethod } from '../bindings/boundMethods.js'
 export { type Diagnosis, diagnose } from '../bindings/doctor.js'
+export type { Exercise } from '../bindings/exercise.js'
 export type { BuiltAgainst, LibtorchCandidate, LibtorchSource } from '../bindings/libtorch.js'
 export type {
   BoundMethod,
@@ -105,6 +106,8 @@ export {
   type TorchReadOptions,
 } from './formats/torch/import.js'
 export { torchModule } from './formats/torch/module.js'
+export { readVnnlib, type VnnlibProperty } from './formats/vnnlib/read.js'
+export { type RobustnessOptions, vnnlibProperty } from './formats/vnnlib/write.js'
 export { foldBatchNorm } from './models/fold.js'
 export type { Layer } from './models/layers.js'
 export type { Model } from './models/modelFile.js'
@@ -123,7 +126,7 @@ export { Tensor } from './models/tensor.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'
 export { networkNames, networkSpec } from './networks/index.js'
 export type { NetworkOptions, Normalization } from './networks/options.js'
-export { parseSpec } from './networks/parse.js'
+export { parseSpec, specSchema } from './networks/parse.js'
 export type { WideResNetOptions } from './networks/wideResNet.js'
 export {
   type Adversarial,

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { capture, Failure, main, root, run, say, which } from './common.mjs'
+import { capture, Failure, filesUnder, main, root, run, say, which } from './common.mjs'
 import { compile, installDependencies } from './setup.mjs'
 
 const readme = `# Coppice, to be used without npm and without a network
@@ -29,6 +29,8 @@ kernels are built too.
     ./install.sh            builds the addon against the torch of python3 (or of COPPICE_LIBTORCH)
     ./coppice doctor        says what was found
     ./coppice --help
+    ./node bench/gpu/run.mjs --data cifar-10-batches-bin
+                            on a GPU: whether all works, and how fast; goes on where it was interrupted
 
 \`./install.sh --libtorch FOLDER\` names a torch, \`--cuda\` insists on the CUDA kernels, \`--no-cuda\` leaves them out.
 Scripts run with \`./node script.mjs\`, and \`require('coppice')\` works in the folder above this one if it is linked:
@@ -75,6 +77,8 @@ export async function bundle({ output, xz = false } = {}) {
     for (const path of sources) if (existsSync(join(root, path))) copy(join(root, path), join(folder, path))
     for (const script of ['install', 'build-native', 'common', 'preconditions'])
       copy(join(root, 'scripts', `${script}.mjs`), join(folder, 'scripts', `${script}.mjs`))
+    for (const file of filesUnder(['bench/gpu', 'bench/train'], ['.mjs', '.py']))
+      copy(file, join(folder, relative(root, file)))
     for (const dependency of await productionDependencies())
       copy(dependency, join(folder, relative(root, dependency)))
     writeFileSync(join(folder, 'BUNDLE.md'), readme)

@@ -1,5 +1,6 @@
 // `npm run check:bundle [-- --archive FILE]`: unpacks the bundle where no node is on the PATH and no network is used,
-// runs ./install.sh and ./coppice doctor there, and trains nothing. Needs a torch, as ./install.sh does.
+// runs ./install.sh, ./coppice doctor and the GPU's measurement on the CPU, tiny, there. Needs a torch, as ./install.sh
+// does.
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
@@ -27,6 +28,8 @@ await main(async () => {
     if (!ok) throw new Failure(`./coppice doctor failed:\n${stdout}${stderr}`)
     const { addon } = JSON.parse(stdout)
     for (const { device, name } of addon.devices) say(`${device}: ${name}`)
+    const tiny = ['./node', 'bench/gpu/run.mjs', '--device', 'cpu', '--tiny', '--threads', '2']
+    await run('env', [...bare, ...tiny], { cwd, what: 'bench/gpu/run.mjs' })
     say(`The bundle works: ${addon.file.slice(folder.length + 1)} on libtorch ${addon.torch}.`)
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -87,10 +87,10 @@ beforeAll(async () => {
   add('engine.predict', engine.predict.bind(engine), images, {})
   add('engine.time', engine.time.bind(engine), images, { runs: 1, warmup: 0 })
   add('engine.profile', engine.profile.bind(engine), images, {})
-  const { adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam } = coppice
+  const { adversarial, trades, fgsm, nFgsm, mixTrain, ibp, crownIbp, sgd, adam } = coppice
   const { pgd, apgd, fab, square, autoAttack } = coppice
   const made = {
-    ...{ adversarial, trades, mixTrain, ibp, crownIbp, sgd, adam },
+    ...{ adversarial, trades, fgsm, nFgsm, mixTrain, ibp, crownIbp, sgd, adam },
     ...{ pgd, apgd, fab, square, autoAttack },
   }
   for (const [name, make] of Object.entries(made)) add(name, make, {})
@@ -123,6 +123,17 @@ beforeAll(async () => {
   add('resumeRun', coppice.resumeRun, '/nowhere', {})
   add('importTorch', coppice.importTorch, '/nowhere', tinySpec(), {})
   add('readTorchModel', coppice.readTorchModel, '/nowhere', tinySpec(), {})
+  add('importOnnx', coppice.importOnnx, '/nowhere', {})
+  add('readOnnxModel', coppice.readOnnxModel, '/nowhere', {})
+  add('readVnnlib', coppice.readVnnlib, '/nowhere')
+  add('exportOnnx', coppice.exportOnnx, network, join(folder, 'x.onnx'), {})
+  add('exportTorch', coppice.exportTorch, network, join(folder, 'x.pth'), {})
+  add('torchModule', coppice.torchModule, tinySpec())
+  add('vnnlibProperty', coppice.vnnlibProperty, images.subarray(0, images.length / 2), {
+    ...{ epsilon: 0.01, label: 0, classes: 10 },
+  })
+  add('foldBatchNorm', coppice.foldBatchNorm, state)
+  add('specSchema', coppice.specSchema)
   add('diagnose', () => undefined)
 })
 afterAll(() => {

@@ -66,11 +66,8 @@ document.addEventListener('click', async (event) => {
   setTimeout(() => URL.revokeObjectURL(url), 60_000)
 })
 
-/** Without the script there is nothing that the buttons could do. */
-const showTools = (within) => {
-  for (const tools of within.querySelectorAll('.tools')) tools.hidden = false
-}
-showTools(document)
+// Without the script there is nothing that the buttons could do.
+for (const tools of document.querySelectorAll('.tools')) tools.hidden = false
 
 // A link that leads into something folded opens it.
 const open = () => {

@@ -10,7 +10,6 @@ const put = (id, text) => {
   )
   const focused = reachable().indexOf(document.activeElement)
   section.innerHTML = text
-  showTools(section)
   for (const summary of section.querySelectorAll('summary'))
     if (open.has(summary.textContent)) summary.parentElement.open = true
   if (focused >= 0) reachable()[focused]?.focus({ preventScroll: true })

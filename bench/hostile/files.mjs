@@ -196,12 +196,15 @@ async function prepared(worker) {
   await must('run', file('whole.yaml'), '-o', file('run'))
   await must('data', 'export', 'builtin', '-o', file('npz'), '--train', '12', '--test', '12')
   await must('verify', file('run'), ...QUICK_VERIFY)
+  const model = join(file('run'), 'checkpoints', 'dense.safetensors')
+  for (const format of ['onnx', 'pth'])
+    await must('export', model, '-o', file(`whole.${format}`), '--no-card')
   // One that was interrupted: its rolling checkpoint says where it goes on.
   const argv = ['run', file('whole.yaml'), '-o', file('open'), '--set', 'pretrain.epochs=100000']
   const { code, stderr } = await worker.run({ argv, env: {}, interruptAfter: INTERRUPT_MS })
   if (code !== 130 || !existsSync(join(file('open'), 'checkpoints', 'latest.safetensors')))
     throw new Error(stderr)
-  return { file, model: join(file('run'), 'checkpoints', 'dense.safetensors') }
+  return { file, model }
 }
 
 const filesIn = (folder) =>
@@ -296,6 +299,14 @@ const kindsOf = ({ file, model }) => {
         what: `${name} (${how})`,
         argv: ['import', `${at}.pth`, '--spec', file('spec.json'), '-o', `${at}.safetensors`],
       }
+    },
+    onnx: (at, random) => {
+      const how = damagedFile(`${at}.onnx`, readFileSync(file('whole.onnx')), random)
+      return { what: how, argv: ['import', `${at}.onnx`, '-o', `${at}.safetensors`] }
+    },
+    guessed: (at, random) => {
+      const how = damagedFile(`${at}.pth`, readFileSync(file('whole.pth')), random)
+      return { what: how, argv: ['import', `${at}.pth`, '-o', `${at}.safetensors`] }
     },
     finishedRun: inRun('run', [
       (at) => ['resume', at],

@@ -3,10 +3,11 @@
 // Each trial is a process of its own; the sides take turns; PyTorch runs channels last and contiguous and its faster
 // setting counts. Writes results.json and results.md beside this file.
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { networkSpec } from '../../dist/lib/networks/index.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -27,6 +28,15 @@ function trial(command, args) {
   return JSON.parse(output.trim().split('\n').at(-1))
 }
 
+/** PyTorch builds the same network from its spec. */
+const specs = mkdtempSync(join(tmpdir(), 'coppice-bench-'))
+process.once('exit', () => rmSync(specs, { recursive: true, force: true }))
+const specFile = (network) => {
+  const file = join(specs, `${network}.json`)
+  writeFileSync(file, JSON.stringify(networkSpec(network)))
+  return file
+}
+
 const sides = (network, precision) => ({
   coppice: () =>
     trial(process.execPath, [join(here, 'coppice.mjs'), network, precision, steps, batch, threads, device]),
@@ -34,7 +44,10 @@ const sides = (network, precision) => ({
     ['channelsLast', 'contiguous'].map((layout) => [
       `pytorch ${layout}`,
       () =>
-        trial(python, [join(here, 'pytorch.py'), network, precision, layout, steps, batch, threads, device]),
+        trial(python, [
+          ...[join(here, 'pytorch.py'), specFile(network), precision, layout],
+          ...[steps, batch, threads, device],
+        ]),
     ]),
   ),
 })
@@ -88,7 +101,7 @@ const ms = (side) => `${side.median.toFixed(0)} (${side.fastest.toFixed(0)}–${
 const table = `# One adversarial PGD-10 training step
 
 \`${command}\`
-${hardware}; torch ${torch}; batch ${batch}; median (fastest–slowest) of ${Number(options.trials) * Number(steps)} steps in ${options.trials} processes a side, taking turns.
+${hardware}; torch ${torch}; batch ${batch}; median (fastest–slowest) of ${3 * Number(options.trials)} means of ${steps} steps, in ${options.trials} processes a side, taking turns.
 PyTorch: eager, autocast for bf16, the faster of channels last and contiguous.
 
 | network | precision | Coppice ms | PyTorch ms | ratio | Coppice peak MiB | PyTorch peak MiB |

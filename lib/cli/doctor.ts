@@ -55,8 +55,12 @@ function describeAddon(addon: Exclude<Diagnosis['addon'], { problem: string }>):
   ]
 }
 
-const describeDevice = ({ device, name, memory, problem }: DeviceProbe): string =>
-  `${device}: ${name}, ${gibibytes(memory)}, ${problem === undefined ? 'works' : `does not work: ${problem}`}`
+const describeDevice = ({ device, name, memory, free, exercises, problem }: DeviceProbe): string => {
+  const size = free === undefined ? gibibytes(memory) : `${gibibytes(free)} of ${gibibytes(memory)} free`
+  const state =
+    problem === undefined ? `works, ${exercises.length} things tried` : `does not work: ${problem}`
+  return `${device}: ${name}, ${size}, ${state}`
+}
 
 const section = (title: string, lines: string[]): string[] =>
   lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)]

@@ -73,7 +73,11 @@ export const evaluateCommand = (): Command =>
     .option('--device <device>', 'cpu, cuda or cuda:N', deviceFlag, 'cpu')
     .option('--threads <n>', 'CPU threads', integerFlag(1, LIMITS.threads))
     .option('--precision <type>', 'fp32 (default) or bf16')
-    .option('--batch-size <n>', 'images at once (default: 250)', integerFlag(1, LIMITS.batchSize))
+    .option(
+      '--batch-size <n>',
+      'images at once (default: 250, on CUDA 1000)',
+      integerFlag(1, LIMITS.batchSize),
+    )
     .option('--seed <n>', "key of the attack's random starts (default: 0)", integerFlag(0, LIMITS.seed))
     .option('--outcomes <file>', "write every image's outcome to a JSON file")
     .option(

@@ -30,7 +30,10 @@ const WRITERS: Readonly<Record<string, (path: string, material: Material) => Pro
 export const reportCommand = (): Command =>
   new Command('report')
     .description('what runs and benchmarks found, as one page to look at')
-    .argument('<run...>', 'run directories, folders of coppice bench sparse -o, or folders in which some lie')
+    .argument(
+      '<run...>',
+      'run directories, folders of coppice reproduce or bench sparse -o, or folders in which some lie',
+    )
     .option('-o, --output <file>', `what to write: ${listed(Object.keys(WRITERS))}`, 'report.html')
     .option('--csv <folder>', 'write its tables there too: networks.csv, training.csv (step, timestamp) …')
     .option('--json', 'print the report as JSON')

@@ -70,7 +70,11 @@ export const verifyCommand = (): Command =>
     .option('--images <n>', 'only the first n test images', integerFlag(1, LIMITS.images))
     .option('--data <set>', imagesArgument)
     .option('--checkpoint <name>', 'of a run, only this model; repeatable', collect, [])
-    .option('--memory <size>', 'memory that bounds may take (default: 512MiB)', bytesFlag)
+    .option(
+      '--memory <size>',
+      'memory that bounds may take (default: 512MiB, on CUDA a quarter of what there is)',
+      bytesFlag,
+    )
     .option(
       '--iterations <n>',
       `gradient steps of ${listed(optimisedMethods)} for each image (default: 20)`,

@@ -132,13 +132,15 @@ const requireBounds = async (recipe: ResolvedRecipe, network: Network, images: D
     images: images.pixels(0, 1).subarray(0, channels * height * width),
     labels: Int32Array.from(images.labels.subarray(0, 1)),
   }
-  const tryBounds = async (place: string, method: BoundMethod, memory: number): Promise<void> => {
+  const tryBounds = async (place: string, method: BoundMethod, memory?: number): Promise<void> => {
     // A margin that rounding spoils is computed again in float64, which takes twice the memory.
-    const half = network.type === 'float64' ? memory : Math.max(1, Math.floor(memory / 2))
+    const limit = memory ?? (network.device === 'cpu' ? DEFAULT_MEMORY : undefined)
+    const share = network.type === 'float64' ? 1 : 2
+    const part = limit !== undefined && { memory: Math.max(1, Math.floor(limit / share)) }
     // The margins' pass goes through the whole network: no pass of the dearer methods holds more at a time.
     const options = {
       method: method === 'interval' ? method : 'crownIbp',
-      ...{ intersect: false, epsilon: 0, clip: true, memory: half, iterations: 0, sound: true },
+      ...{ intersect: false, epsilon: 0, clip: true, iterations: 0, sound: true, ...part },
     } as const
     await settle(() => addon().margins(network.handle, first, options)).catch((error: unknown) => {
       throw error instanceof CoppiceError
@@ -153,9 +155,9 @@ const requireBounds = async (recipe: ResolvedRecipe, network: Network, images: D
   for (const objective of [recipe.pretrain.objective, ...branches.map((branch) => branch.objective)]) {
     const native = objective && nativeObjective(objective)
     if (native?.kind === 'verified')
-      await tryBounds(`objective ${objective?.kind}`, (native as NativeVerified).bound, DEFAULT_MEMORY)
+      await tryBounds(`objective ${objective?.kind}`, (native as NativeVerified).bound)
   }
 }
 
-/** Of verifiers; what training on bounds may take is the engine's own choice. */
+/** On the CPU, of verifiers. On CUDA bounds are in float64 always, and take what they find. */
 const DEFAULT_MEMORY = 512 * 2 ** 20

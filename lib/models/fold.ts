@@ -1,4 +1,6 @@
 /** Batch norm as part of the convolution before it: γ (conv(x) − μ) / √(σ² + ε) + β is a convolution with a bias. */
+import { optionsOf } from '../base/arguments.js'
+import { parseSpec } from '../networks/parse.js'
 import { type BatchNorm2dNode, type Conv2dNode, IMAGE, type NodeSpec } from '../networks/spec.js'
 import type { Model } from './modelFile.js'
 import { masked, modelOf, tensorsOf } from './tensors.js'
@@ -11,7 +13,8 @@ import { masked, modelOf, tensorsOf } from './tensors.js'
  * @returns a model of its own with the same logits in evaluation mode, but for rounding. What was pruned is 0; its mask
  * holds no more than ones
  */
-export const foldBatchNorm = (model: Model): Model => {
+export const foldBatchNorm = (given: Model): Model => {
+  const model = { ...optionsOf(given, 'foldBatchNorm'), spec: parseSpec(given.spec) }
   const takenBy = foldable(model.spec.nodes)
   const widened = new Map([...takenBy].map(([norm, { name }]) => [name, norm]))
   const renamed = new Map([...takenBy].map(([norm, { name }]) => [norm.name, name]))

@@ -13,9 +13,12 @@ import { elements, parameterTensors } from './tensors.js'
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
 
 const between = (low: number, high: number) =>
-  z.number('expected a finite number').refine((value) => value >= low && value <= high, {
-    error: (issue) => `must lie between ${low} and ${high}, received ${show(issue.input)}`,
-  })
+  z
+    .number('expected a finite number')
+    .refine((value) => value >= low && value <= high, {
+      error: (issue) => `must lie between ${low} and ${high}, received ${show(issue.input)}`,
+    })
+    .meta({ minimum: low, maximum: high })
 const size = integer(1, LIMITS.size)
 
 const initialisation = z.union(
@@ -84,6 +87,13 @@ const network = strict({
     .array(node, 'expected a list of nodes')
     .min(1, 'a network needs at least one node')
     .max(LIMITS.nodes, `has more than ${LIMITS.nodes} nodes`),
+})
+
+/** What `parseSpec` takes, but for what nodes must be to each other, as JSON Schema (draft 2020-12). */
+export const specSchema = (): Record<string, unknown> => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'A network of Coppice',
+  ...z.toJSONSchema(network.extend({ $schema: z.string().optional() }), { io: 'input' }),
 })
 
 /** A network as people write it: sizes with defaults may be left out, and so may the inputs of a chain. */

@@ -49,9 +49,12 @@ const CONFIG = {
   view: { stroke: null },
 } as const
 
+/** Loads Vega before the first chart is wanted. */
+export const loadCharts = () => Promise.all([import('vega'), import('vega-lite')])
+
 /** The chart as it stands in a page, whose style sheet has the variables of `theme.ts`. Vega is loaded with the first one. */
 export const themedSvg = async (spec: TopLevelSpec): Promise<string> => {
-  const [vega, lite] = await Promise.all([import('vega'), import('vega-lite')])
+  const [vega, lite] = await loadCharts()
   const { spec: compiled } = lite.compile({ ...spec, config: { ...CONFIG, ...spec.config } } as TopLevelSpec)
   const view = new vega.View(vega.parse(compiled), { renderer: 'none' })
   try {

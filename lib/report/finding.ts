@@ -2,6 +2,7 @@
 import { mcnemar } from '../base/mcnemar.js'
 import type { ResultRow } from '../runs/result.js'
 import { compareNetworks } from './compare.js'
+import { paperFinding } from './figures/paper.js'
 import { and, one, plural, robustness, tuning } from './figures/words.js'
 import type { BenchRecord, Material, RunRecord } from './material/record.js'
 import { percent } from './tables.js'
@@ -11,8 +12,10 @@ const SIGNIFICANT = 0.05
 
 /** The finding of all that there is. */
 export const findingOf = (material: Material): string => {
-  const { runs, benches } = material
-  const sentences = [ofRuns(runs), ofBenches(benches)].filter((sentence) => sentence !== undefined)
+  const { runs, benches, reproductions } = material
+  const sentences = [paperFinding(reproductions), ofRuns(runs), ofBenches(benches)].filter(
+    (sentence) => sentence !== undefined,
+  )
   return sentences.length === 0 ? 'There is no network to tell of yet.' : sentences.join(' ')
 }
 

@@ -5,16 +5,18 @@ import { compareRuns } from './compare.js'
 import { networkName, one, pValue } from './figures/words.js'
 import { findingOf } from './finding.js'
 import type { Material, RunRecord } from './material/record.js'
+import type { ReproductionRecord } from './material/reproductions.js'
 import { formatProportion, percent, vraColumn } from './tables.js'
 
 export const reportMarkdown = (material: Material): string => {
-  const { runs, benches, faults } = material
+  const { runs, benches, reproductions, faults } = material
   const told = [...faults, ...runs.flatMap((run) => run.faults.map((fault) => `${run.name}: ${fault}`))]
   return [
     `# ${line(findingOf(material))}`,
     ...(told.length === 0
       ? []
       : ['## What is missing or wrong', told.map((fault) => `- ${line(fault)}`).join('\n')]),
+    ...(reproductions.length === 0 ? [] : ['## The paper', ...reproductions.map(paper)]),
     ...networks(runs),
     ...comparisons(runs),
     ...(runs.length === 0 ? [] : ['## Runs', runs.map(runLine).join('\n')]),
@@ -49,6 +51,22 @@ const networks = (runs: readonly RunRecord[]): string[] => {
     ),
   ]
 }
+
+const paper = ({ title, where, cells }: ReproductionRecord): string =>
+  [
+    `### ${line(title)} (${line(where)})`,
+    table(
+      ['row', 'figure', 'ours', "the paper's", 'difference', 'verdict', 'n'],
+      cells.map((cell) => [
+        ...[cell.row.join(', '), cell.column, cell.ours === undefined ? '' : one(cell.ours.value)],
+        cell.paper === undefined ? '' : one(cell.paper),
+        cell.difference === undefined
+          ? ''
+          : one(cell.difference) + (cell.compared === 'kept' ? ' of what is kept' : ''),
+        ...[cell.verdict, cell.ours === undefined ? '' : String(cell.ours.n)],
+      ]),
+    ),
+  ].join('\n\n')
 
 const comparisons = (runs: readonly RunRecord[]): string[] => {
   const pairs = runs.flatMap((first, index) =>

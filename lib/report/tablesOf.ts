@@ -13,10 +13,12 @@ export interface ReportTables {
   layers: Fields[]
   comparisons: Fields[]
   speed: Fields[]
+  /** Cells of a paper's tables and figures, ours beside the paper's. */
+  paper: Fields[]
 }
 
 /** The tables of a report; those of what it does not have are empty. */
-export const tablesOf = ({ runs, benches }: Material): ReportTables => ({
+export const tablesOf = ({ runs, benches, reproductions }: Material): ReportTables => ({
   networks: runs.flatMap((run) =>
     run.rows.map((row) => ({
       ...{ run: run.name, path: run.path, network: row.name, branch: row.branch, sparsity: row.sparsity },
@@ -77,6 +79,21 @@ export const tablesOf = ({ runs, benches }: Material): ReportTables => ({
         ratioEqualMacs: equalMacs?.ratios.warm,
       })),
     ),
+  ),
+  paper: reproductions.flatMap(({ name, scale, cells }) =>
+    cells.map(({ row, column, ours, paper, compared, kept, difference, verdict }) => ({
+      ...{
+        table: name,
+        scale,
+        row: row.join(', '),
+        column,
+        ours: ours?.value,
+        low: ours?.low,
+        high: ours?.high,
+      },
+      ...{ n: ours?.n, by: ours?.by, paper, compared, keptOurs: kept?.ours, keptPaper: kept?.paper },
+      ...{ difference, verdict },
+    })),
   ),
 })
 

@@ -9,6 +9,8 @@ import { eventOf, type RunEvent } from './events.js'
 const CHUNK = 4 * 2 ** 20
 /** Bytes of the longest line that may be an event. */
 const LONGEST_LINE = 2 ** 20
+/** Bytes at the beginning and at the end of what is new that are read of a log that is longer than both. */
+const END = 32 * 2 ** 20
 
 /** Bytes before the place where a reader stands by which it knows the log again. */
 const KNOWN = 64
@@ -27,7 +29,9 @@ export const START: Tail = { bytes: 0, lines: 0, last: Buffer.alloc(0) }
 /**
  * Reads what a log has after `from`. A last line that is being written is left for the next time.
  *
- * @param onFault takes what is wrong with a line, in words that name it
+ * Of much that is new, the beginning and the end are read.
+ *
+ * @param onFault takes what is wrong with a line, in words that name it; lines are counted without those not read
  * @returns where the next call goes on; undefined if the log was cut back before `from`, as by a run that resumes:
  * then it is to be read anew
  * @throws CoppiceError `ERR_FILE` where the log is missing or no regular file
@@ -46,9 +50,17 @@ export const readTail = (
     if (!there.equals(last)) return undefined
     let { bytes, lines } = from
     let rest = Buffer.alloc(0)
-    /** Whether the line under way is too long, and its beginning was dropped. */
+    /** Whether the beginning of the line under way was dropped. */
     let skipping = false
+    const gap = { from: bytes + END, to: size - END }
     for (let position = bytes; position < size; ) {
+      if (position >= gap.from && position < gap.to) {
+        onFault(`${gap.to - position} bytes in its middle were not read`)
+        position = gap.to
+        // The gap ends within a line.
+        skipping = true
+        rest = Buffer.alloc(0)
+      }
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - position))
       await readInto(chunk, position)
       position += chunk.length
@@ -57,15 +69,15 @@ export const readTail = (
       for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, begin)) {
         lines++
         const line = text.subarray(begin, end)
-        if (skipping || line.length > LONGEST_LINE)
-          onFault(`line ${lines} is longer than ${LONGEST_LINE} bytes`)
-        else takeLine(line, lines, onEvent, onFault)
+        if (!skipping && line.length > LONGEST_LINE) tooLong(onFault, lines)
+        else if (!skipping) takeLine(line, lines, onEvent, onFault)
         skipping = false
         begin = end + 1
       }
       rest = text.subarray(begin)
       bytes = position - rest.length
       if (rest.length > LONGEST_LINE) {
+        if (!skipping) tooLong(onFault, lines + 1)
         skipping = true
         rest = Buffer.alloc(0)
       }
@@ -74,6 +86,9 @@ export const readTail = (
     await readInto(known, bytes - known.length)
     return { bytes, lines, last: known }
   })
+
+const tooLong = (onFault: (fault: string) => void, line: number): void =>
+  onFault(`line ${line} is longer than ${LONGEST_LINE} bytes`)
 
 const takeLine = (
   line: Buffer,

@@ -74,5 +74,5 @@ const nativeBounds = (
     throw invalid(`${name}.verifier: a cascade is several methods; choose one, such as crown`)
   }
   const { kind: method, clip, intersect, memory, iterations = 0 } = verifier
-  return { method, epsilon, clip, intersect, memory, iterations, sound }
+  return { method, epsilon, clip, intersect, iterations, sound, ...(memory !== undefined && { memory }) }
 }

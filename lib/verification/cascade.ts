@@ -56,6 +56,6 @@ export const cascadeSteps = ({ steps, clip, intersect, memory, iterations }: Cas
     kind,
     clip,
     intersect,
-    memory,
+    ...(memory !== undefined && { memory }),
     ...(isOptimised(kind) && { iterations }),
   }))

@@ -46,7 +46,10 @@ export const nativeEngine = (
     return settle(() => addon().evaluate(network.handle, dataset.handle, request, null), signal)
   },
   bound: ({ kind, clip, intersect, memory, iterations = 0 }, epsilon, indices) => {
-    const bounds = { method: kind, epsilon, clip, intersect, memory, iterations }
+    const bounds = {
+      ...{ method: kind, epsilon, clip, intersect, iterations },
+      ...(memory !== undefined && { memory }),
+    }
     const request = { ...bounds, indices, batchSize: indices.length }
     return settle(() => addon().verify(network.handle, dataset.handle, request, null), signal)
   },
@@ -77,7 +80,7 @@ const marginsAt = async (
   const labels = Int32Array.from({ length: classes }, (_, label) => label)
   const options = { method: 'symbolic', intersect: false, clip: false, iterations: 0, sound: true } as const
   const { margins } = await settle(
-    () => addon().margins(network.handle, { images, labels }, { ...options, epsilon: 0, memory: 2 ** 29 }),
+    () => addon().margins(network.handle, { images, labels }, { ...options, epsilon: 0 }),
     signal,
   )
   const others = classes - 1

@@ -11,8 +11,11 @@ export interface BoundOptions {
   readonly clip: boolean
   /** Keep the tighter of the method's bounds and interval bounds at every node. Default false: the method alone. */
   readonly intersect: boolean
-  /** Bytes that bounds may take at once; also written `'2GB'`. Default 512 MiB. Does not change what is proved. */
-  readonly memory: number
+  /**
+   * Bytes that bounds may take at once; also written `'2GB'`. Default 512 MiB on the CPU, a quarter of a CUDA device's
+   * memory. Does not change what is proved.
+   */
+  readonly memory?: number
 }
 
 /** A way of proving that no image in a box is misclassified: sound bounds of the margins. */
@@ -29,7 +32,7 @@ export const PAPERS_METHOD = 'symbolic' satisfies BoundMethod
 export const boundShape = {
   clip: z.boolean('expected true or false').default(true),
   intersect: z.boolean('expected true or false').default(false),
-  memory: byteSize.default(512 * 2 ** 20),
+  memory: byteSize.exactOptional(),
 }
 
 /** Whether a method takes gradient steps for each image. */

@@ -43,6 +43,8 @@ Napi::Value memory_info(const Napi::CallbackInfo& call) {
   object.Set("allocated", Napi::Number::New(call.Env(), static_cast<double>(figures.allocated)));
   object.Set("peak", Napi::Number::New(call.Env(), static_cast<double>(figures.peak)));
   object.Set("reserved", Napi::Number::New(call.Env(), static_cast<double>(figures.reserved)));
+  object.Set("total", Napi::Number::New(call.Env(), static_cast<double>(figures.total)));
+  object.Set("free", Napi::Number::New(call.Env(), static_cast<double>(figures.free)));
   return object;
 }
 

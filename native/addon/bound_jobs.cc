@@ -46,7 +46,7 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
   const at::Tensor images = read_images({info[1], "images"}, *network);
   const Reader options(info[2], "options");
   const BoxSettings box = read_box(options);
-  const BoundSettings settings = read_bounds(options, options["sound"].flag());
+  const BoundSettings settings = read_bounds(options, *network, options["sound"].flag());
   const int node = read_node(options["node"], network->graph);
   return start_job(
       info.Env(), long_read(*network),
@@ -54,7 +54,7 @@ Napi::Value start_bounds(const Napi::CallbackInfo& info) {
         const at::NoGradGuard no_grad;
         const at::ScalarType type = bound_type(*network, box.epsilon);
         // Not folded, so that every node is still there.
-        const Folded plain = fold(*network, type, false);
+        const Folded plain = fold(*network, type, {.batch_norm = false});
         const Range around =
             box_around(placed(images, network->device).to(type), box.epsilon, box.clip, settings.sound);
         const Range found =
@@ -74,13 +74,13 @@ Napi::Value start_margins(const Napi::CallbackInfo& info) {
   const auto batch = std::make_shared<Batch>(read_batch({info[1], "batch"}, *network));
   const Reader options(info[2], "options");
   const BoxSettings box = read_box(options);
-  const BoundSettings settings = read_bounds(options, options["sound"].flag());
+  const BoundSettings settings = read_bounds(options, *network, options["sound"].flag());
   return start_job(
       info.Env(), long_read(*network),
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         const at::ScalarType type = bound_type(*network, box.epsilon);
-        const Folded folded = fold(*network, type);
+        const Folded folded = fold(*network, type, {.for_bounds = true});
         const Batch here = placed(*batch, network->device);
         const Range around = box_around(here.images.to(type), box.epsilon, box.clip, settings.sound);
         Margins found = margins({folded.graph, folded.weights, settings.method}, around, here.labels,

@@ -47,6 +47,7 @@ Napi::Value start_train(const Napi::CallbackInfo& info) {
         object.Set("samples", number(env, result.samples));
         object.Set("losses", to_typed_array<Napi::Float64Array>(env, result.losses));
         object.Set("correct", number(env, result.correct));
+        object.Set("replayed", number(env, result.replayed));
         object.Set("seconds", result.seconds);
         if (result.scores.defined()) object.Set("scores", to_typed_array(env, result.scores));
         return object;
@@ -176,7 +177,7 @@ Napi::Value start_image_gradients(const Napi::CallbackInfo& info) {
       [=](const Interrupt& interrupt) {
         const at::NoGradGuard no_grad;
         const Batch here = placed(*batch, network->device);
-        const Folded attacked = fold(*network, compute, folded);
+        const Folded attacked = fold(*network, compute, {.batch_norm = folded});
         Target target{attacked, here, {}, interrupt};
         target.loss = [&](const at::Tensor& logits) { return cross_entropies(logits, here.labels); };
         const Target::Slope found =
@@ -213,8 +214,8 @@ Napi::Value start_attack(const Napi::CallbackInfo& info) {
         const at::NoGradGuard no_grad;
         const Batch here = placed(*batch, network->device);
         const auto from = start ? std::optional(placed(*start, network->device)) : std::nullopt;
-        AttackResult found =
-            strongest(*network, fold(*network, compute, folded), here, attacks, {seed, 0}, from, interrupt);
+        AttackResult found = strongest(*network, fold(*network, compute, {.batch_norm = folded}), here,
+                                       attacks, {seed, 0}, from, interrupt);
         found.images = flat_copy(found.images, network->type);
         found.losses = flat_copy(found.losses, network->type);
         found.classes = flat_copy(found.classes, at::kInt);

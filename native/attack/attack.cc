@@ -8,7 +8,9 @@ at::Tensor search_by(const Kind& kind, const Target& target, uint32_t attempt,
                      const std::optional<at::Tensor>& start) {
   typename Kind::State state = kind.start(target, attempt);
   if (start) state.images = start->clone();
+  Tape tape(target.network);
   Target aimed = target;
+  aimed.tape = &tape;
   if (!aimed.loss)
     aimed.loss = [&](const at::Tensor& logits) { return kind.loss(state, logits, target.batch.labels); };
   for (int64_t step = 0; step < kind.steps; ++step) {

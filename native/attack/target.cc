@@ -4,20 +4,20 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "graph/forward.h"
-#include "graph/tape.h"
 
 namespace coppice {
 
 Target::Slope Target::slope(const at::Tensor& images, const ImageLoss& of) const {
   const at::NoGradGuard no_grad;
-  Tape tape(network);
-  const at::Tensor logits = tape.forward(images).requires_grad_();
+  std::optional<Tape> own;
+  Tape& steps = tape ? *tape : own.emplace(network);
+  const at::Tensor logits = steps.forward(images).requires_grad_();
   const auto [losses, seed] = [&] {
     const at::AutoGradMode enabled(true);
     const at::Tensor values = of(logits);
     return std::pair(values.detach(), torch::autograd::grad({values.sum()}, {logits})[0]);
   }();
-  return {losses, tape.backward(seed), logits.detach()};
+  return {losses, steps.backward(seed), logits.detach()};
 }
 
 Target::Slope Target::slope_by_autograd(const at::Tensor& images) const {

@@ -8,6 +8,7 @@
 #include "data/dataset.h"
 #include "device/interrupt.h"
 #include "graph/network.h"
+#include "graph/tape.h"
 
 namespace coppice {
 
@@ -22,6 +23,7 @@ struct Target {
   ImageLoss loss = {};  ///< none: the attack's own
   /// Where what is found has to hold: the network as it is. None: `network`.
   const Network* judge = nullptr;
+  Tape* tape = nullptr;  ///< of the network; none: one for each slope
 
   /// Losses of images, the gradient of their sum, channels last, and the logits.
   struct Slope {

@@ -13,7 +13,7 @@ struct BoundSettings {
   bool intersect = false;    ///< with interval bounds, at every node
   bool sound = true;         ///< widened by the rounding errors
   bool detach = false;       ///< no gradient through the denominator of the chord's slope
-  int64_t memory = 1 << 29;  ///< bytes of coefficients held at once
+  int64_t memory = 1 << 29;  ///< bytes of coefficients held at once (device/device.h, memory_budget)
   int64_t iterations = 20;   ///< of optimised lines
 };
 

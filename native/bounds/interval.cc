@@ -236,7 +236,7 @@ Range interval_rule(const Node& node, const NodeWeights& w, const std::vector<Ra
             const at::ScalarType type = in.lower.scalar_type();
             const auto per_channel = [&](const at::Tensor& t) { return t.to(type).view({-1, 1, 1}); };
             return scaled(per_channel(s.scale), per_channel(s.shift),
-                          per_channel(s.cancelled * cancellation(type)), in, sound, magnitudes);
+                          per_channel(sizes_behind(s, w).shift * cancellation(type)), in, sound, magnitudes);
           },
           [&](const Relu&) { return both([](const at::Tensor& x) { return at::relu(x); }); },
           [&](const MaxPool2d& op) {

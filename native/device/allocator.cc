@@ -3,6 +3,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -154,7 +155,13 @@ class CachingAllocator final : public c10::Allocator {
 }  // namespace
 
 void install_caching_allocator() { c10::SetCPUAllocator(&CachingAllocator::instance(), /*priority=*/100); }
-MemoryInfo host_memory() { return CachingAllocator::instance().info(); }
+MemoryInfo host_memory() {
+  MemoryInfo info = CachingAllocator::instance().info();
+  const auto pages = [](int name) { return static_cast<int64_t>(sysconf(name)); };
+  info.total = pages(_SC_PHYS_PAGES) * pages(_SC_PAGESIZE);
+  info.free = static_cast<int64_t>(std::min(available_memory(), static_cast<size_t>(info.total)));
+  return info;
+}
 void reset_host_peak() { CachingAllocator::instance().reset_peak(); }
 void empty_host_cache() { CachingAllocator::instance().trim(); }
 

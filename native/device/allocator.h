@@ -11,6 +11,8 @@ struct MemoryInfo {
   int64_t allocated = 0;  ///< in use now
   int64_t peak = 0;       ///< largest ever in use since the last reset
   int64_t reserved = 0;   ///< held from the system, in use or not
+  int64_t total = 0;      ///< that the device has
+  int64_t free = 0;       ///< of it, what nobody holds
 };
 
 /// Makes every libtorch tensor on the CPU come from the caching allocator. Idempotent.

@@ -2,15 +2,19 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/AutogradState.h>
 #include <c10/core/DeviceGuard.h>
 #include <omp.h>
 #include <xmmintrin.h>
+
+#include <algorithm>
 
 #ifdef COPPICE_WITH_CUDA
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
 
@@ -70,9 +74,23 @@ MemoryInfo memory(at::Device device) {
   at::globalContext().lazyInitDevice(at::kCUDA);  // the allocator knows no device before
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
   const auto& allocated = stats.allocated_bytes[0];
-  info = {allocated.current, allocated.peak, stats.reserved_bytes[0].current};
+  size_t free = 0, total = 0;
+  const c10::cuda::CUDAGuard guard(device);
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  info = {allocated.current, allocated.peak, stats.reserved_bytes[0].current, static_cast<int64_t>(total),
+          static_cast<int64_t>(free)};
 #endif
   return info;
+}
+
+int64_t memory_budget([[maybe_unused]] at::Device device) {
+  int64_t budget = int64_t{512} << 20;
+#ifdef COPPICE_WITH_CUDA
+  if (device.is_cuda())
+    budget = std::max(
+        budget, static_cast<int64_t>(at::cuda::getDeviceProperties(device.index())->totalGlobalMem / 4));
+#endif
+  return budget;
 }
 
 void reset_peak_memory(at::Device device) {
@@ -110,6 +128,9 @@ void prepare_thread(at::Device device, int threads) {
 #pragma omp parallel num_threads(threads)
   _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
   at::globalContext().setAllowTF32CuDNN(false);
+  // Autograd's own threads, one for each GPU, would be a hop away at every pass, choose cuDNN's algorithms
+  // anew, and have to be stopped when the process ends.
+  c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
   if (device.is_cuda()) {
 #ifdef COPPICE_WITH_CUDA
     c10::cuda::set_device(device.index());
@@ -118,8 +139,12 @@ void prepare_thread(at::Device device, int threads) {
 }
 
 void set_deterministic(bool deterministic) {
-  at::globalContext().setDeterministicCuDNN(deterministic);
-  at::globalContext().setBenchmarkCuDNN(!deterministic);
+  if (!at::hasCUDA()) return;
+  at::Context& context = at::globalContext();
+  context.setDeterministicCuDNN(deterministic);
+  // What is added up in any order (scatter_add) is sorted before.
+  context.setDeterministicAlgorithms(deterministic, /*warn_only=*/true);
+  context.setDeterministicFillUninitializedMemory(false);
 }
 
 }  // namespace coppice

@@ -36,6 +36,9 @@ struct DeviceError : std::runtime_error {
 };
 
 MemoryInfo memory(at::Device device);
+/// Bytes that work may take which can be done in pieces of any size: 512 MiB on the CPU, a quarter of the
+/// memory of a CUDA device. Does not depend on what else is there, so that pieces are the same every time.
+int64_t memory_budget(at::Device device);
 void reset_peak_memory(at::Device device);
 void empty_cache();
 
@@ -46,9 +49,10 @@ void* current_stream(at::Device device);
 void check_launch();
 
 /// Settings a thread needs before it works for a device: threads, denormals flushed to zero, TF32 off, the
-/// device.
+/// device; backward passes run on the thread that asks for them, on CUDA too.
 void prepare_thread(at::Device device, int threads);
-/// Deterministic algorithms on CUDA (slower); the CPU always is deterministic for a given number of threads.
+/// Deterministic algorithms on CUDA (slower), for the whole process; the CPU always is deterministic for a
+/// given number of threads.
 void set_deterministic(bool deterministic);
 
 /// Runs `cpu()` or `cuda(stream)`.

@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "device/device.h"
 #include "graph/classes.h"
 #include "graph/forward.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 /// Ranges, lines, magnitudes and what is computed on the way to them, for each value of a node.
 constexpr int64_t kMapsPerNode = 12;
+/// A budget that is not halved when memory runs out.
+constexpr int64_t kLeastBudget = 64 << 20;
 
 int64_t images_at_once(const Graph& graph, const VerifyPlan& plan, at::ScalarType type) {
   int64_t values = 0;
@@ -31,7 +34,7 @@ int64_t images_at_once(const Graph& graph, const VerifyPlan& plan, at::ScalarTyp
 /// A network in one type, folded and packed.
 struct Prepared {
   Prepared(const Network& of, at::ScalarType type, const BoundMethod& method)
-      : folded(fold(of, type)), network(folded.graph, folded.weights, method) {}
+      : folded(fold(of, type, {.for_bounds = true})), network(folded.graph, folded.weights, method) {}
   const Folded folded;
   const BoundNetwork network;
 };
@@ -62,13 +65,11 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
   const Prepared prepared(network, type, settings.method);
   std::optional<Prepared> exact;
   const at::Tensor order = at::tensor(at::ArrayRef<int64_t>(plan.indices), at::kLong).to(network.device);
-  const int64_t at_once = images_at_once(prepared.folded.graph, plan, type);
+  int64_t at_once = images_at_once(prepared.folded.graph, plan, type);
   VerifyResult result;
 
   const auto total = static_cast<int64_t>(plan.indices.size());
-  for (int64_t begin = 0; begin < total; begin += at_once) {
-    interrupt.between_batches();
-    const int64_t size = std::min(at_once, total - begin);
+  const auto bound = [&](int64_t begin, int64_t size) {
     const Batch batch =
         make_batch(dataset, order.narrow(0, begin, size), std::nullopt, RandomKey{}, network.type);
     const at::Tensor logits =
@@ -84,7 +85,6 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
     };
     const at::Tensor all = at::arange(size, batch.labels.options());
     auto [margin, unstable] = least(prepared, all, true);
-    result.unstable += unstable * static_cast<double>(size) / static_cast<double>(total);
     at::Tensor confirmed = at::full({size}, type == at::kDouble, all.options().dtype(at::kByte));
     if (type != at::kDouble) {
       // From the image that is nearest to a proof on: while plain fp32 finds one, only rounding is in the
@@ -101,11 +101,27 @@ VerifyResult verify(const Network& network, const Dataset& dataset, const Verify
       using T = typename std::decay_t<decltype(to)>::value_type;
       to.insert(to.end(), host.const_data_ptr<T>(), host.const_data_ptr<T>() + host.numel());
     };
+    result.unstable += unstable * static_cast<double>(size) / static_cast<double>(total);
     const double nothing = -std::numeric_limits<double>::infinity();
     append(result.margins, at::where(margin.isfinite(), margin, at::full_like(margin, nothing)));
     append(result.confirmed, confirmed);
     append(result.predictions, classes_of(logits).to(at::kInt));
-    report(begin + size);
+  };
+  for (int64_t begin = 0; begin < total;) {
+    interrupt.between_batches();
+    const int64_t size = std::min(at_once, total - begin);
+    try {
+      bound(begin, size);
+    } catch (const c10::OutOfMemoryError&) {
+      // Others have some of the memory that the budget counts on.
+      if (settings.memory < kLeastBudget) throw;
+      settings.memory /= 2;
+      at_once = std::max<int64_t>(1, at_once / 2);
+      empty_cache();
+      continue;
+    }
+    begin += size;
+    report(begin);
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return result;

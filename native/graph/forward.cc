@@ -1,5 +1,6 @@
 #include "graph/forward.h"
 
+#include "graph/max_pool.h"
 #include "graph/shared_batch_norm.h"
 
 namespace coppice {
@@ -62,7 +63,7 @@ at::Tensor forward(const Graph& graph, const Weights& weights, const at::Tensor&
                                      facts(graph.nodes[source].operation).overwritable;
               return overwrite ? at::relu_(values[source]) : at::relu(x);
             },
-            [&](const MaxPool2d& op) { return at::max_pool2d(x, op.kernel, op.stride); },
+            [&](const MaxPool2d& op) { return differentiable_max_pool(x, op); },
             [&](const AveragePool2d& op) { return at::avg_pool2d(x, op.kernel, op.stride); },
             [&](const Flatten&) { return x.contiguous().flatten(1); },
             [&](const Linear&) { return at::linear(x, cast(w.weight, compute), cast(w.bias, compute)); },

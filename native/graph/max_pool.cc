@@ -1,6 +1,7 @@
 #include "graph/max_pool.h"
 
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "device/device.h"
 #include "device/vectorised.h"
@@ -105,6 +106,28 @@ PoolShape shape_of(at::IntArrayRef x, const MaxPool2d& pool, int64_t rows, int64
 
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
+struct MaxPooling : torch::autograd::Function<MaxPooling> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t kernel,
+                            int64_t stride) {
+    Pooled pooled = max_pool(x, {kernel, stride}, false);
+    context->saved_data["kernel"] = kernel;
+    context->saved_data["stride"] = stride;
+    context->saved_data["shape"] = x.sizes().vec();
+    context->save_for_backward({pooled.winners});
+    return pooled.values;
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               const torch::autograd::tensor_list& gradients) {
+    auto& saved = context->saved_data;
+    const MaxPool2d pool{saved["kernel"].toInt(), saved["stride"].toInt()};
+    return {max_pool_gradient(gradients[0], context->get_saved_variables()[0], pool,
+                              saved["shape"].toIntVector()),
+            {},
+            {}};
+  }
+};
+
 }  // namespace
 
 Pooled max_pool(const at::Tensor& x, const MaxPool2d& pool, bool relu) {
@@ -128,6 +151,11 @@ at::Tensor max_pool_gradient(const at::Tensor& gradient, const at::Tensor& winne
     gradient_into<decltype(zero)>(shape_of(shape, pool, in.size(2), in.size(3)), in, winners, out);
   });
   return out;
+}
+
+at::Tensor differentiable_max_pool(const at::Tensor& x, const MaxPool2d& pool) {
+  if (pool.kernel * pool.kernel > kPoolPlaces) return at::max_pool2d(x, pool.kernel, pool.stride);
+  return MaxPooling::apply(x, pool.kernel, pool.stride);
 }
 
 }  // namespace coppice

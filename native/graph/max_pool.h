@@ -23,4 +23,7 @@ Pooled max_pool(const at::Tensor& x, const MaxPool2d& pool, bool relu);
 at::Tensor max_pool_gradient(const at::Tensor& gradient, const at::Tensor& winners, const MaxPool2d& pool,
                              at::IntArrayRef shape);
 
+/// Max pooling that autograd records. Windows of more than kPoolPlaces places are libtorch's business.
+at::Tensor differentiable_max_pool(const at::Tensor& x, const MaxPool2d& pool);
+
 }  // namespace coppice

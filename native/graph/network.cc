@@ -97,20 +97,21 @@ NodeWeights constants_of(const Node& node, const at::TensorOptions& options) {
 }
 
 /// A convolution followed by a batch norm, in float64.
-void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm,
-               at::ScalarType compute) {
+void fold_into(NodeWeights& folded, const NodeWeights& conv, const ScaleAndShift& norm) {
   const at::Tensor weight = conv.weight.to(at::kDouble);
   folded.weight = weight * norm.scale.view({-1, 1, 1, 1});
   folded.bias = norm.shift;
-  at::Tensor cancelled = norm.cancelled;
-  if (conv.bias.defined()) {
-    const at::Tensor bias = conv.bias.to(at::kDouble);
-    folded.bias = norm.shift + bias * norm.scale;
-    cancelled = cancelled + bias.abs() * norm.size;
-  }
+  if (conv.bias.defined()) folded.bias = norm.shift + conv.bias.to(at::kDouble) * norm.scale;
+}
+
+/// What rounding bounds need of it besides.
+void fold_sizes_into(NodeWeights& folded, const NodeWeights& conv, const BatchNormSizes& sizes,
+                     at::ScalarType compute) {
+  at::Tensor cancelled = sizes.shift;
+  if (conv.bias.defined()) cancelled = cancelled + conv.bias.to(at::kDouble).abs() * sizes.scale;
   folded.cancelled = (cancelled * cancellation(compute)).to(compute);
   // What the scale lost in float64, each weight multiplies.
-  folded.least = (weight.abs().amax({1, 2, 3}, true) * least_size(at::kDouble))
+  folded.least = (conv.weight.to(at::kDouble).abs().amax({1, 2, 3}, true) * least_size(at::kDouble))
                      .clamp_min(least_size(compute))
                      .to(compute);
 }
@@ -207,7 +208,7 @@ int64_t Network::bytes() const {
   return total;
 }
 
-Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm) {
+Folded fold(const Network& network, at::ScalarType compute, const FoldOptions& options) {
   const Graph& graph = network.graph;
   const Weights weights = network.weights();
   const std::vector<int> consumers = graph.consumers();
@@ -222,10 +223,13 @@ Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm
     const Node& node = graph.nodes[index];
     const int source = node.inputs[0];
     const auto* norm = std::get_if<BatchNorm2d>(&node.operation);
-    if (norm && fold_batch_norm && source != kImage && consumers[source] == 1 &&
+    if (norm && options.batch_norm && source != kImage && consumers[source] == 1 &&
         std::holds_alternative<Conv2d>(graph.nodes[source].operation)) {
-      fold_into(folded.weights[renamed[source]], weights[source], scale_and_shift(*norm, weights[index]),
-                compute);
+      NodeWeights& into = folded.weights[renamed[source]];
+      const ScaleAndShift by = scale_and_shift(*norm, weights[index]);
+      fold_into(into, weights[source], by);
+      if (options.for_bounds)
+        fold_sizes_into(into, weights[source], sizes_behind(by, weights[index]), compute);
       renamed[index] = renamed[source];
       continue;
     }

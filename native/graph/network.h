@@ -61,8 +61,12 @@ struct Folded {
   at::ScalarType compute;
 };
 
-/// y = (conv(x) − mean) · scale / √(variance + ε) + shift, folded in float64. `fold_batch_norm` off only
-/// casts.
-Folded fold(const Network& network, at::ScalarType compute, bool fold_batch_norm = true);
+struct FoldOptions {
+  bool batch_norm = true;   ///< off: weights are only cast
+  bool for_bounds = false;  ///< with what rounding bounds need, `cancelled` and `least`
+};
+
+/// y = (conv(x) − mean) · scale / √(variance + ε) + shift, folded in float64.
+Folded fold(const Network& network, at::ScalarType compute, const FoldOptions& options = {});
 
 }  // namespace coppice

@@ -1,6 +1,7 @@
 #include "graph/tape.h"
 
 #include "graph/batch_norm.h"
+#include "graph/convolution.h"
 #include "graph/max_pool.h"
 
 namespace coppice {
@@ -9,20 +10,6 @@ namespace {
 constexpr auto kChannelsLast = at::MemoryFormat::ChannelsLast;
 
 std::vector<int64_t> both(int64_t value) { return {value, value}; }
-
-/// Convolution, an addition and ReLU in one kernel where the device has it.
-at::Tensor convolve(const at::Tensor& x, const Conv2d& op, const NodeWeights& w, const at::Tensor& residual,
-                    bool relu) {
-  if (relu && x.is_cuda() && x.scalar_type() != at::kDouble) {
-    if (!residual.defined())
-      return at::cudnn_convolution_relu(x, w.weight, w.bias, both(op.stride), both(op.padding), both(1), 1);
-    return at::cudnn_convolution_add_relu(x, w.weight, residual, 1, w.bias, both(op.stride), both(op.padding),
-                                          both(1), 1);
-  }
-  at::Tensor y = at::conv2d(x, w.weight, w.bias, both(op.stride), both(op.padding));
-  if (residual.defined()) y.add_(residual);
-  return relu ? y.relu_() : y;
-}
 
 at::Tensor convolution_gradient(const at::Tensor& gradient, const at::Tensor& x, const Conv2d& op,
                                 const at::Tensor& weight) {
@@ -129,7 +116,8 @@ at::Tensor Tape::apply(const Step& step) {
       Rule{
           [&](const Normalize&) { return at::div(at::sub(x, w.bias), w.weight).to(compute_); },
           [&](const Conv2d& op) {
-            return convolve(x, op, w, step.residual < 0 ? at::Tensor() : values_[step.residual], relu);
+            return convolve(x, {w.weight, w.bias, op.stride, op.padding},
+                            step.residual < 0 ? at::Tensor() : values_[step.residual], relu);
           },
           [&](const BatchNorm2d& op) {
             return at::batch_norm(x, w.weight, w.bias, w.mean, w.variance, false, op.momentum, op.epsilon,

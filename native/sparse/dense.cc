@@ -5,6 +5,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "device/stopwatch.h"
+#include "graph/convolution.h"
 
 namespace coppice::sparse {
 namespace {
@@ -58,6 +59,16 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& packed, const at::
                                    Scalars(), std::nullopt);
 }
 
+/// With operands that may be rounded to TF32, whatever the process's setting is.
+at::Tensor rounded_convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                               const Product& product) {
+  const std::vector<int64_t> padding(2, product.padding), stride(2, product.stride), dilation(2, 1);
+  return at::cudnn_convolution(x, weight, padding, stride, dilation, 1,
+                               /*benchmark=*/at::globalContext().benchmarkCuDNN(), /*deterministic=*/false,
+                               /*allow_tf32=*/true)
+      .add_(bias.view({1, -1, 1, 1}));
+}
+
 class Dense final : public Program {
  public:
   Dense(std::shared_ptr<const Stages> stages, const DenseOptions& options)
@@ -103,7 +114,7 @@ class Dense final : public Program {
   std::string name() const override {
     const char* type = options_.type == at::kFloat ? "fp32" : options_.type == at::kHalf ? "fp16" : "bf16";
     return std::string("dense ") + type + ", libtorch" +
-           (options_.prepacked ? " with oneDNN's layouts and fusions" : "");
+           (options_.prepacked ? " with oneDNN's layouts and fusions" : "") + (options_.tf32 ? ", TF32" : "");
   }
   int64_t bytes() const override {
     int64_t total = 0;
@@ -156,8 +167,14 @@ class Dense final : public Program {
                 : convolution_and_sum(x, values[stage.residual], p.packed, p.bias, *stage.product, fuse);
         summed = stage.residual >= 0;
         relu &= !fuse;
+      } else if (options_.tf32) {
+        x = rounded_convolution(x, p.weight, p.bias, *stage.product);
       } else {
-        x = at::conv2d(x, p.weight, p.bias, stage.product->stride, stage.product->padding);
+        const bool fuse = relu && stage.raw < 0 && stage.scale.empty() && x.is_cuda();
+        x = convolve(x, {p.weight, p.bias, stage.product->stride, stage.product->padding},
+                     fuse && stage.residual >= 0 ? values[stage.residual] : at::Tensor(), fuse);
+        summed = fuse;
+        relu &= !fuse;
       }
     }
     const bool own = stage.product.has_value();

@@ -7,10 +7,12 @@ namespace coppice::sparse {
 
 struct DenseOptions {
   at::ScalarType type;  ///< fp32 or bf16; fp16 on CUDA
-  bool prepacked;  ///< weights in oneDNN's own layout, ReLU and addition fused; else libtorch's convolutions
+  bool prepacked;  ///< weights in oneDNN's own layout, ReLU and addition fused; else libtorch's convolutions,
+                   ///< on CUDA in cuDNN's fused forms
   int threads;
   int64_t batch;  ///< that weights are packed for
   at::Device device = at::kCPU;
+  bool tf32 = false;  ///< on CUDA: whether convolutions may round fp32 operands to TF32
 };
 
 /// In channels-last layout, batch norm folded. Throws what libtorch throws where this build cannot do it.

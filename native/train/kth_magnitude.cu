@@ -1,4 +1,4 @@
-// Selection by counting digits on CUDA: a block per chunk counts in shared memory, a thread per segment
+// Selection by counting digits on CUDA: a block per chunk counts in shared memory, a block per segment
 // chooses.
 #include <cuda_runtime.h>
 
@@ -26,12 +26,12 @@ __global__ void count_kernel(Selection<T> s, int shift) {
     if (counts[i] != 0) atomicAdd(&total[i], counts[i]);
 }
 
-__global__ void choose_kernel(Selected* selected, uint32_t* counts, int64_t segments) {
-  const int64_t segment = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
-  if (segment >= segments) return;
-  uint32_t* own = counts + segment * kDigits;
-  select_digit(selected[segment], own);
-  for (int i = 0; i < kDigits; ++i) own[i] = 0;
+__global__ void choose_kernel(Selected* selected, uint32_t* all_counts) {
+  __shared__ uint32_t counts[kDigits];
+  uint32_t* own = all_counts + int64_t{blockIdx.x} * kDigits;
+  for (int i = threadIdx.x; i < kDigits; i += blockDim.x) counts[i] = own[i], own[i] = 0;
+  __syncthreads();
+  if (threadIdx.x == 0) select_digit(selected[blockIdx.x], counts);
 }
 
 template <class T>
@@ -47,8 +47,7 @@ void select_on(const Selection<T>& s, void* stream) {
   const auto queue = static_cast<cudaStream_t>(stream);
   for (int digit = kDigitCount<T> - 1; digit >= 0; --digit) {
     count_kernel<T><<<static_cast<unsigned>(s.chunk_count), kThreads, 0, queue>>>(s, digit * kDigitBits);
-    choose_kernel<<<static_cast<unsigned>((s.segments + 31) / 32), 32, 0, queue>>>(s.selected, s.counts,
-                                                                                   s.segments);
+    choose_kernel<<<static_cast<unsigned>(s.segments), kThreads, 0, queue>>>(s.selected, s.counts);
   }
 }
 

@@ -66,6 +66,7 @@ TrainResult train(Network& network, const Dataset& dataset, const TrainPlan& pla
   }
   if (crew) crew->end();
   look();
+  result.replayed = worker.replayed();
   result.correct = worker.correct().item<int64_t>();
   if (const at::Tensor scores = worker.scores(); scores.defined()) result.scores = scores.cpu();
   result.seconds = seconds_since(started);

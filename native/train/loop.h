@@ -19,6 +19,7 @@ struct TrainResult {
   int64_t steps = 0, samples = 0;
   std::vector<double> losses;
   int64_t correct = 0;
+  int64_t replayed = 0;  ///< steps that CUDA replayed from a recording
   double seconds = 0;
   at::Tensor scores;  ///< on the CPU; defined after learning scores
 };

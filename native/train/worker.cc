@@ -53,7 +53,9 @@ void Worker::step(int64_t number) {
   const auto work = [&] { compute(indices, settings); };
   if (recordable(plan_.objective)) {
     const Kind kind{share.size, settings.epsilon_factor, settings.clean_weight, settings.robust_weight};
-    recordings_.try_emplace(kind, network_.device).first->second.run(work);
+    Recorded& recorded = recordings_.try_emplace(kind, network_.device, group_ != nullptr).first->second;
+    recorded.run(work);
+    if (recorded.replays()) ++replayed_;
   } else {
     work();
   }

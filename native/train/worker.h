@@ -28,6 +28,8 @@ class Worker {
   /// On the device: each step's loss, float64 [steps], and how many predictions were right, int64.
   const at::Tensor& losses() const { return losses_; }
   const at::Tensor& correct() const { return correct_; }
+  /// Steps that were replayed from a recording.
+  int64_t replayed() const { return replayed_; }
   /// Undefined unless scores are learned.
   at::Tensor scores() const { return learner_ ? learner_->scores() : at::Tensor(); }
 
@@ -51,6 +53,7 @@ class Worker {
   at::Tensor losses_, correct_;
   RecordingStream stream_;
   std::map<Kind, Recorded> recordings_;
+  int64_t replayed_ = 0;
 };
 
 }  // namespace coppice

@@ -36,7 +36,7 @@ describe('a data set', () => {
     const all = dataset()
     expect(all).toMatchObject({ name: 'things', length: 20, shape: [1, 2, 2], classes: 3, device: 'cpu' })
     expect(all.labels.subarray(0, 4)).toEqual(Uint8Array.of(0, 1, 2, 0))
-    expect(inspect(all)).toBe('Dataset "things" { 20 images of 1×2×2, 3 classes, cpu }')
+    expect(inspect(all)).toBe('Dataset "things" { 20 images of 1×2×2, 3 classes, cpu: 0 7, 1 7, 2 6 }')
   })
 
   it('gives views by place, in the order asked for, that keep the global indices', () => {

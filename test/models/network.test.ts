@@ -103,9 +103,13 @@ describe('Network', () => {
     }
   })
 
-  it('prints as one line, and refuses work once disposed', async () => {
+  it('prints as a table of its layers, within something else as one line, and refuses work once disposed', async () => {
     const network = await Network.create(tinySpec())
-    expect(inspect(network)).toBe('Network "tiny" { 1,396 parameters, float32, cpu, untrained }')
+    const [line, head, ...layers] = inspect(network).split('\n')
+    expect(line).toBe('Network "tiny" { 1,396 parameters, 3,792 MACs an image, float32, cpu, untrained }')
+    expect(head).toMatch(/^layer +weights +output +parameters +MACs$/)
+    expect(layers.map((layer) => layer.split(' ')[0])).toEqual(['conv', 'fc1', 'fc2'])
+    expect(inspect({ network })).not.toContain('layer')
     network.dispose()
     network.dispose()
     expect(inspect(network)).toBe('Network "tiny" { disposed }')

@@ -9,7 +9,7 @@ import { reportPage } from '../../lib/report/page/page.js'
 import { serveRuns } from '../../lib/report/watch/server.js'
 import { WatchedRuns } from '../../lib/report/watch/watched.js'
 import { temporaryFolder } from '../helpers.js'
-import { makeRun } from './fixtures.js'
+import { makeReproduction, makeRun } from './fixtures.js'
 
 /** COPPICE_CHROMIUM names another one. */
 const executablePath = [
@@ -71,6 +71,7 @@ describe.skipIf(executablePath === undefined)('in a browser (skipped without Chr
       finished: false,
       seed: 3,
     })
+    makeReproduction(folder)
     const file = join(folder, 'report.html')
     const paths = [folder, join(results, 'cifar10-mixtrain-cpu'), join(results, 'sparse/cifarLarge-filter')]
     writeFileSync(file, await reportPage(await readMaterial(paths)))
@@ -111,7 +112,7 @@ describe.skipIf(executablePath === undefined)('in a browser (skipped without Chr
     expect(svg).toMatch(/^<svg/)
     expect(svg).not.toContain('var(')
     expect((await take('png')).subarray(1, 4).toString()).toBe('PNG')
-    expect((await take('csv')).toString()).toContain('matched')
+    expect((await take('csv')).toString()).toContain('VGG16')
     expect(JSON.parse((await take('json')).toString()).$schema).toContain('vega-lite')
     expect(faults).toEqual([])
   })

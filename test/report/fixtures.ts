@@ -112,3 +112,39 @@ export const makeRun = (folder: string, made: Made = {}): string => {
   }
   return folder
 }
+
+/** A table of a paper as `coppice reproduce` writes it, made up, into FOLDER/results. */
+export const makeReproduction = (folder: string): string => {
+  const cell = (network: string, sparsity: string, column: string, paper: number, more: object) => ({
+    ...{ row: [network, sparsity], column, paper, seeds: [0], runs: ['runs/a'], compared: 'value', ...more },
+  })
+  const ours = (value: number) => ({ value, low: value - 3, high: value + 3, n: 1000, by: 'pgd50x10' })
+  mkdirSync(join(folder, 'results'), { recursive: true })
+  const table = {
+    ...{ name: 'table2', title: 'Adversarially trained networks, pruned', where: 'Table 2', scale: 'night' },
+    ...{
+      readings: {},
+      changes: [],
+      head: ['network', 'pruned'],
+      findings: ['Matched fine-tuning keeps more.'],
+    },
+    cells: [
+      cell('VGG16', '0 %', 'benign', 82.7, { ours: ours(82.1), difference: -0.6, verdict: 'agrees' }),
+      cell('VGG16', '0 %', 'ERA', 51.9, { ours: ours(47.2), difference: -4.7, verdict: 'worse' }),
+      cell('VGG16', '90 %', 'benign', 80.5, { ours: ours(84.9), difference: 4.4, verdict: 'better' }),
+      cell('VGG16', '90 %', 'ERA', 49.6, { verdict: 'not run yet' }),
+      cell('WRN', '0 %', 'benign', 86.9, {
+        ...{ ours: ours(60.3), compared: 'kept', kept: { ours: 100, paper: 100 }, difference: 0 },
+        verdict: 'agrees',
+      }),
+      cell('<b>WRN</b>', '0 %', 'ERA', 55.6, {
+        ours: ours(40.1),
+        difference: -15.5,
+        verdict: 'another order',
+      }),
+    ],
+  }
+  writeFileSync(join(folder, 'results', 'table2.json'), JSON.stringify(table))
+  writeFileSync(join(folder, 'results', 'table3.json'), '{"name":"table3"}')
+  return folder
+}

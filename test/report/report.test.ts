@@ -11,7 +11,7 @@ import { HistoryReader } from '../../lib/report/material/history.js'
 import { reportPage } from '../../lib/report/page/page.js'
 import { tablesOf } from '../../lib/report/tablesOf.js'
 import { temporaryFolder } from '../helpers.js'
-import { makeRun } from './fixtures.js'
+import { makeReproduction, makeRun } from './fixtures.js'
 
 const results = join(__dirname, '../../results')
 const LARGEST = 5 * 2 ** 20
@@ -129,7 +129,7 @@ describe('the page', () => {
       'line 13 holds NaN',
     ])
       expect(faults).toContain(what)
-    const page = await reportPage({ runs, benches: [], faults: [] })
+    const page = await reportPage({ runs, benches: [], reproductions: [], faults: [] })
     expect(page).toContain('What is missing or wrong')
     expect(page).toContain('matched fine-tuning')
     truncateSync(join(folder, 'result.json'), 20)
@@ -161,6 +161,26 @@ describe('the page', () => {
     mkdirSync(join(folder, 'empty'))
     await expect(readMaterial([join(folder, 'empty')])).rejects.toThrow('holds no run and no benchmark')
     await expect(readMaterial([join(folder, 'missing')])).rejects.toThrow('there is no such file or folder')
+  })
+})
+
+describe("the paper's tables", () => {
+  it('stand beside ours, each figure with a link to its run', async () => {
+    const folder = makeReproduction(temporaryFolder())
+    makeRun(join(folder, 'runs/a'))
+    const material = await readMaterial([folder])
+    expect(findingOf(material)).toMatch(
+      /^Of 5 figures of ours 2 agree with the paper's, 1 is better, 1 is worse and 1 is in another order\. With 90 %/,
+    )
+    const page = await reportPage(material)
+    expect(page).toMatch(
+      /✓<\/span> <a href="#run-1">82\.1<\/a> \[79\.1, 85\.1\]<small>paper 82\.7; −0\.6<\/small>/,
+    )
+    expect(page).toMatch(/–<small>paper 49\.6 not run yet<\/small>/)
+    expect(page).toContain('kept 100.0, paper 100.0; +0.0')
+    expect(page).toContain('Matched fine-tuning keeps more.')
+    expect(page).not.toContain('<b>')
+    expect(tablesOf(material).paper).toHaveLength(6)
   })
 })
 

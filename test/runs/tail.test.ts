@@ -43,6 +43,20 @@ describe('reading a log as it grows', () => {
     expect((await read(path, at)).at).toBeUndefined()
   })
 
+  it('reads the beginning and the end of a log that is very long', async () => {
+    const path = join(temporaryFolder(), 'metrics.ndjson')
+    const filler = `${JSON.stringify({ event: 'warning', message: 'x'.repeat(2 ** 19) })}\n`
+    writeFileSync(path, epoch(1))
+    for (let part = 0; part < 10; part++) appendFileSync(path, filler.repeat(16))
+    appendFileSync(path, epoch(2))
+    const { epochs, faults, at } = await read(path)
+    expect(epochs.filter((number) => number !== undefined)).toEqual([1, 2])
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(/^\d+ bytes in its middle were not read$/)
+    appendFileSync(path, epoch(3))
+    expect((await read(path, at)).epochs).toEqual([3])
+  })
+
   it('names damaged lines by their numbers, and reads the others', async () => {
     const path = join(temporaryFolder(), 'metrics.ndjson')
     const nan = '{"event":"epoch","epoch":2,"loss":NaN}\n'

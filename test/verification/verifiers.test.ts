@@ -13,7 +13,7 @@ describe('verifier', () => {
   it('fills in the defaults of every name', () => {
     expect(verifierNames).toEqual(['interval', 'crownIbp', 'symbolic', 'crown', 'alphaCrown', 'cascade'])
     for (const name of verifierNames) {
-      expect(verifier(name)).toMatchObject({ kind: name, clip: true, intersect: false, memory: 2 ** 29 })
+      expect(verifier(name)).toMatchObject({ kind: name, clip: true, intersect: false })
       expect(Object.isFrozen(verifier(name))).toBe(true)
       // Written to a file and read again, it is the same.
       expect(verifier(JSON.parse(JSON.stringify(verifier(name))) as VerifierOptions)).toEqual(verifier(name))

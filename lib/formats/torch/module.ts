@@ -1,13 +1,17 @@
 /** A network as Python: a module for PyTorch whose state dict has the names that a network has here. */
 import { version } from '../../base/version.js'
+import { parseSpec } from '../../networks/parse.js'
 import { inputShapes, nodeShapes } from '../../networks/shapes.js'
 import { IMAGE, type NetworkSpec, type NodeSpec } from '../../networks/spec.js'
 
 /**
  * The source of a Python module with the class `Network`, for PyTorch 1.9 and newer, without other dependencies. It reads
  * pixels in [0,1]; after `load_state_dict` and `eval()` it computes the same logits but for rounding.
+ *
+ * @throws CoppiceError `ERR_INVALID_ARGUMENT` for what is no spec
  */
-export const torchModule = (spec: NetworkSpec): string => {
+export const torchModule = (given: NetworkSpec): string => {
+  const spec = parseSpec(given)
   const shapes = nodeShapes(spec).set(IMAGE, [...spec.input])
   const nodes = spec.nodes.map((node) => {
     const [channels = 0] = inputShapes(node, shapes)[0] ?? []

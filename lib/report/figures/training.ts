@@ -5,8 +5,9 @@ import { branchColours, colour, seriesColours } from '../theme.js'
 import { type Figure, type Space, VEGA_LITE } from './figure.js'
 import { one, plural, robustness } from './words.js'
 
-/** Points of a line that are drawn. */
-const MOST_DRAWN = 300
+/** Points of a line that are drawn, and of all lines. */
+const MOST_OF_LINE = 300
+const MOST_DRAWN = 3000
 
 interface Point extends Record<string, string | number | boolean | null> {
   run: string
@@ -33,7 +34,9 @@ interface Evaluated extends Record<string, string | number | boolean | null> {
 export const trainingFigure = ({ runs }: Pick<Material, 'runs'>): Figure | undefined => {
   const logged = runs.filter(({ history }) => history.epochs.length > 0 || history.steps.length > 0)
   const several = logged.length > 1
-  const points = logged.flatMap((run) => pointsOf(run, several))
+  const points = logged.flatMap((run) =>
+    pointsOf(run, several, Math.min(MOST_OF_LINE, Math.ceil(MOST_DRAWN / logged.length))),
+  )
   if (points.length === 0) return undefined
   const evaluated = logged.flatMap((run) => evaluatedOf(run, several))
   return {
@@ -79,7 +82,7 @@ const pretrained = ({ history, recipe }: RunRecord): number => {
   return history.epochs.at(-1)?.epoch ?? (typeof pretrain?.epochs === 'number' ? pretrain.epochs : 0)
 }
 
-const pointsOf = (run: RunRecord, several: boolean): Point[] => {
+const pointsOf = (run: RunRecord, several: boolean, most: number): Point[] => {
   const { epochs, steps } = run.history
   const before = pretrained(run)
   const each = epochsPerStep(run)
@@ -87,12 +90,15 @@ const pointsOf = (run: RunRecord, several: boolean): Point[] => {
   const last = epochs.at(-1)
   const branches = [...new Set(steps.map(({ branch }) => branch))]
   return [
-    ...thin(epochs).map(({ epoch, loss, accuracy }) => ({
+    ...thin(epochs, most).map(({ epoch, loss, accuracy }) => ({
       ...common(PRETRAINING),
       ...{ epoch, loss, accuracy },
     })),
     ...branches.flatMap((branch) => {
-      const tuned = thin(steps.filter((step) => step.branch === branch && step.loss !== undefined))
+      const tuned = thin(
+        steps.filter((step) => step.branch === branch && step.loss !== undefined),
+        most,
+      )
       // Lines of fine-tuning begin where pre-training ended.
       const start = last && { ...common(branch), epoch: before, loss: last.loss, accuracy: last.accuracy }
       return tuned.length === 0
@@ -108,8 +114,8 @@ const pointsOf = (run: RunRecord, several: boolean): Point[] => {
   ]
 }
 
-const thin = <Item>(items: readonly Item[]): readonly Item[] => {
-  const stride = Math.ceil(items.length / MOST_DRAWN)
+const thin = <Item>(items: readonly Item[], most: number): readonly Item[] => {
+  const stride = Math.ceil(items.length / most)
   return items.filter((_, index) => index % stride === 0 || index === items.length - 1)
 }
 

@@ -10,6 +10,7 @@ import { readFileAs } from '../../runs/parseFile.js'
 import type { BenchReport } from '../benchText.js'
 import { holdsRun, readRun, sentence } from './readRun.js'
 import type { BenchRecord, Material, RunRecord } from './record.js'
+import { type ReproductionRecord, readReproductions } from './reproductions.js'
 
 /** Folders below an argument in which runs are looked for, and how many are looked at. */
 const DEEPEST = 4
@@ -19,6 +20,7 @@ const MOST_FOLDERS = 20_000
 export interface Places {
   runs: string[]
   benches: string[]
+  reproductions: Omit<ReproductionRecord, 'id'>[]
 }
 
 /**
@@ -26,21 +28,24 @@ export interface Places {
  * @throws CoppiceError `ERR_FILE` where an argument is not there, or nothing is found
  */
 export async function findPlaces(paths: readonly string[]): Promise<Places> {
-  const found: Places = { runs: [], benches: [] }
+  const found: Places = { runs: [], benches: [], reproductions: [] }
   for (const path of paths) {
     if (!existsSync(path)) throw new CoppiceError('ERR_FILE', `${path}: there is no such file or folder`)
     const folder = statSync(path).isDirectory() ? path : dirname(path)
-    const before = found.runs.length + found.benches.length
+    const before = countOf(found)
     await walk(folder, folder === path ? DEEPEST : 0, found, { left: MOST_FOLDERS })
-    if (found.runs.length + found.benches.length === before) {
+    if (countOf(found) === before) {
       throw new CoppiceError(
         'ERR_FILE',
         `${path} holds no run and no benchmark; coppice run RECIPE makes a run, coppice bench sparse -o a benchmark`,
       )
     }
   }
-  return { runs: once(found.runs), benches: once(found.benches) }
+  return { ...found, runs: once(found.runs), benches: once(found.benches) }
 }
+
+const countOf = ({ runs, benches, reproductions }: Places): number =>
+  runs.length + benches.length + reproductions.length
 
 /** Reads what arguments name. @throws CoppiceError as `findPlaces` */
 export async function readMaterial(paths: readonly string[]): Promise<Material> {
@@ -59,6 +64,7 @@ export async function readMaterial(paths: readonly string[]): Promise<Material> 
   return {
     runs: withNames(runs, 'run') as RunRecord[],
     benches: withNames(benches, 'bench') as BenchRecord[],
+    reproductions: places.reproductions.map((each, index) => ({ ...each, id: `paper-${index + 1}` })),
     faults: [...faults, ...disagreements(runs)],
   }
 }
@@ -74,6 +80,7 @@ const walk = async (
   if (budget.left-- <= 0) return
   if (holdsRun(folder)) found.runs.push(folder)
   else if (existsSync(join(folder, RESULTS)) && (await isBench(folder))) found.benches.push(folder)
+  else found.reproductions.push(...(await readReproductions(folder)))
   if (depth === 0) return
   let entries: { name: string; isDirectory(): boolean }[]
   try {

@@ -4,6 +4,7 @@ import type { OutcomeFile, ResultRow, RunResult } from '../../runs/result.js'
 import type { RunEnvironment } from '../../runs/run.js'
 import type { BenchReport } from '../benchText.js'
 import type { History } from './history.js'
+import type { ReproductionRecord } from './reproductions.js'
 
 /** A run directory, as far as it could be read. */
 export interface RunRecord {
@@ -41,6 +42,8 @@ export interface BenchRecord {
 export interface Material {
   runs: readonly RunRecord[]
   benches: readonly BenchRecord[]
+  /** Tables and figures of a paper, ours beside the paper's. */
+  reproductions: readonly ReproductionRecord[]
   /** Faults of what is neither: folders that could not be read. */
   faults: readonly string[]
 }

@@ -9,7 +9,12 @@ const MOST_ROWS = 60
 /** Records that a specification carries within a page. */
 const MOST_RECORDS = 5000
 
-export const figureHtml = async (figure: Figure, heading: 'h2' | 'h3' = 'h3'): Promise<Html> => {
+/** `withData: false` leaves out the data and what can be taken along. */
+export const figureHtml = async (
+  figure: Figure,
+  heading: 'h2' | 'h3' = 'h3',
+  { withData } = { withData: true },
+): Promise<Html> => {
   const label = `${figure.title}. ${figure.finding}`
   const draw = async (space: typeof WIDE) =>
     trusted(
@@ -21,7 +26,7 @@ export const figureHtml = async (figure: Figure, heading: 'h2' | 'h3' = 'h3'): P
 <div class="wide" role="img" aria-label="${label}">${await draw(WIDE)}</div>
 <div class="narrow" role="img" aria-label="${label}">${await draw(NARROW)}</div>
 ${figure.note === undefined ? NOTHING : html`<p class="note">${figure.note}</p>`}
-${dataHtml(figure)}
+${withData ? dataHtml(figure) : NOTHING}
 </figure>
 `
 }

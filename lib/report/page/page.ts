@@ -19,6 +19,7 @@ import {
 import type { Figure } from '../figures/figure.js'
 import { keptFigure } from '../figures/kept.js'
 import { layerFigures } from '../figures/layers.js'
+import { paperFigure } from '../figures/paper.js'
 import { speedFigure, speedOverview } from '../figures/speed.js'
 import { tradeOffFigures } from '../figures/tradeOff.js'
 import { trainingFigure } from '../figures/training.js'
@@ -29,6 +30,7 @@ import { count, percent, vraColumn } from '../tables.js'
 import { declarations } from '../theme.js'
 import { figureHtml } from './figureHtml.js'
 import { Html, html, NOTHING } from './html.js'
+import { paperHtml } from './paperHtml.js'
 
 /** Pairs of runs that are compared. */
 const MOST_PAIRS = 200
@@ -39,7 +41,9 @@ export async function reportPage(material: Material, created = new Date()): Prom
   // Without a network that was evaluated, the finding is what was timed.
   const [bench, ...others] = benches
   const lead =
-    keptFigure(material) ?? (bench && (others.length === 0 ? speedFigure(bench) : speedOverview(benches)))
+    paperFigure(material.reproductions) ??
+    keptFigure(material) ??
+    (bench && (others.length === 0 ? speedFigure(bench) : speedOverview(benches)))
   const sections: { id: string; title: string; body: Html }[] = []
   const add = (id: string, title: string, body: Html): void => {
     if (body.text.trim() !== '') sections.push({ id, title, body })
@@ -50,6 +54,7 @@ export async function reportPage(material: Material, created = new Date()): Prom
     return html`${drawn}`
   }
   add('faults', 'What is missing or wrong', faultsHtml(material))
+  add('paper', 'The paper', await paperHtml(material))
   add('networks', 'Networks', html`${networksTable(runs)}${attacksNote(runs)}`)
   add('size', 'Accuracy against size', await draw(tradeOffFigures(material)))
   add('training-section', 'Training', await draw([trainingFigure(material)]))
@@ -59,6 +64,9 @@ export async function reportPage(material: Material, created = new Date()): Prom
   add('benchmarks', 'Speed', html`${await Promise.all(benches.map(benchHtml))}`)
   const what = [
     ...(runs.length > 0 ? [plural(runs.length, 'run')] : []),
+    ...(material.reproductions.length > 0
+      ? [plural(material.reproductions.length, 'table or figure of the paper')]
+      : []),
     ...(benches.length > 0 ? [plural(benches.length, 'benchmark')] : []),
   ].join(', ')
   const title = findingOf(material)
@@ -89,9 +97,9 @@ ${body}</section>
 export const framed = (
   title: string,
   body: Html,
-  { scripts, start } = { scripts: ['report.js'], start: 'finding' },
+  { script, start } = { script: 'report.js', start: 'finding' },
 ): string => {
-  const code = scripts.map(asset).join('')
+  const code = asset(script)
   const hash = createHash('sha256').update(code).digest('base64')
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
   return html`<!doctype html>

@@ -30,18 +30,21 @@ export const livePage = (): string =>
 <section id="live-kept" aria-label="Networks"></section>
 </main>
 <noscript><p>This page needs its script; coppice report makes one that does not.</p></noscript>`,
-    { scripts: ['report.js', 'watch.js'], start: 'watched' },
+    { script: 'watch.js', start: 'watched' },
   )
+
+/** What goes to a page again and again is kept small; coppice report has the data. */
+const LIVE = { withData: false }
 
 /** The sections as the runs are now. */
 export const sectionsOf = async (runs: readonly RunRecord[]): Promise<Sections> => {
-  const material = { runs, benches: [], faults: [] }
+  const material = { runs, benches: [], reproductions: [], faults: [] }
   const [training, kept] = [trainingFigure(material), keptFigure(material)]
   return {
     'live-finding': html`${runs.length === 0 ? 'No run has begun yet.' : findingOf(material)}`.text,
     'live-runs': html`${runs.map(runHtml)}`.text,
-    'live-training': (training === undefined ? NOTHING : await figureHtml(training, 'h2')).text,
-    'live-kept': (kept === undefined ? NOTHING : await figureHtml({ ...kept, id: 'kept' }, 'h2')).text,
+    'live-training': (training === undefined ? NOTHING : await figureHtml(training, 'h2', LIVE)).text,
+    'live-kept': (kept === undefined ? NOTHING : await figureHtml({ ...kept, id: 'kept' }, 'h2', LIVE)).text,
   }
 }
 

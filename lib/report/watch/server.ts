@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { CoppiceError } from '../../base/errors.js'
+import { loadCharts } from '../chart.js'
 import { livePage, SECTIONS, type Sections, sectionsOf } from './livePage.js'
 import type { WatchedRuns } from './watched.js'
 
@@ -90,6 +91,8 @@ export async function serveRuns(
     } else refuse(response, 404, 'There is nothing here.')
   })
   const chosen = await listen(server, port)
+  // A failure to load shows when the first chart is drawn.
+  void loadCharts().catch(() => undefined)
   tick()
   return {
     url: `http://${LOOPBACK}:${chosen}/`,

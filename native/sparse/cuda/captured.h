@@ -4,9 +4,9 @@
 
 namespace coppice::sparse::cuda {
 
-/// `input` is an image's shape. `tf32`: whether cuDNN and cuBLAS may round fp32 operands to TF32 in this
-/// program. What cannot be captured runs kernel by kernel, and its name says no CUDA graph.
+/// `input` is an image's shape. What cannot be captured runs kernel by kernel, and its name says no CUDA
+/// graph.
 std::unique_ptr<Program> captured(std::unique_ptr<Program> program, at::Device device, int64_t batch,
-                                  const Value& input, int64_t classes, bool tf32);
+                                  const Value& input, int64_t classes);
 
 }  // namespace coppice::sparse::cuda

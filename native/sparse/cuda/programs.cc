@@ -25,12 +25,12 @@ std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> sta
                                                const CompileOptions& options, const at::Tensor& images,
                                                Tuning& tuning, const Interrupt& interrupt) {
   std::vector<std::shared_ptr<Program>> found;
-  const auto add = [&](std::unique_ptr<Program> program, [[maybe_unused]] bool tf32) {
+  const auto add = [&](std::unique_ptr<Program> program) {
     interrupt.check();
 #ifdef COPPICE_WITH_CUDA
     if (device.is_cuda())
       program = captured(std::move(program), device, options.batch, stages->values.front(),
-                         stages->values[stages->stages.back().output].channels, tf32);
+                         stages->values[stages->stages.back().output].channels);
 #endif
     found.push_back(std::move(program));
   };
@@ -40,7 +40,7 @@ std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> sta
                          : type == at::kBFloat16 ? options.type == Arithmetic::kBf16
                                                  : options.type == Arithmetic::kFp16;
       if (options.exact && !exact) return;
-      add(dense_program(stages, {type, false, options.threads, options.batch, device}), tf32);
+      add(dense_program(stages, {type, false, options.threads, options.batch, device, tf32}));
     };
     dense(at::kFloat, false);
     // TF32 keeps ten bits of fp32's 23: as many as fp16, more than bf16.
@@ -54,8 +54,7 @@ std::vector<std::shared_ptr<Program>> programs(std::shared_ptr<const Stages> sta
     // A version that is asked for runs in the type that is asked for.
     if (bf16 ? options.type != Arithmetic::kBf16 : version && options.type == Arithmetic::kBf16) continue;
     add(planar(*stages, {device, bf16, options.batch, version}, images.const_data_ptr<float>(), tuning,
-               interrupt),
-        false);
+               interrupt));
   }
   return found;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "bounds/bounds.h"
 #include "bounds/interval.h"
+#include "device/device.h"
 #include "device/limits.h"
 #include "train/pass.h"
 
@@ -43,6 +44,7 @@ struct Verified {
     }
     BoundSettings bounds{bound};
     bounds.sound = false;
+    bounds.memory = memory_budget(network.device);
     bounds.detach = detach;
     const Range box = box_around(chosen, epsilon * settings.epsilon_factor, true, false);
     const Margins found =
