@@ -24,8 +24,12 @@ await train(net, images, { epochs: quick ? 1 : 5 })
 
 const image = test.pixels(0, 1)
 const attack = pgd({ epsilon: 8 / 255, steps: quick ? 2 : 20 })
-const { images: changed, predictions } = await adversarialExamples(net, image, test.labels.slice(0, 1), { attack })
+const { images: changed, predictions } = await adversarialExamples(net, image, test.labels.slice(0, 1), {
+  attack,
+})
 const difference = image.map((value, place) => Math.abs((changed[place] ?? 0) - value) / attack.epsilon)
 console.log(draw(image, test.shape))
-console.log(`${test.classNames[test.labels[0] ?? 0]}, taken for ${test.classNames[predictions[0] ?? 0]} once changed by:`)
+console.log(
+  `${test.classNames[test.labels[0] ?? 0]}, taken for ${test.classNames[predictions[0] ?? 0]} once changed by:`,
+)
 console.log(draw(difference, test.shape))

@@ -1,5 +1,15 @@
 /** The finding of the paper on a small scale: fine-tuning for accuracy alone loses the robustness; the objective keeps it. */
-import { adversarial, allCnn, builtin, compress, evaluate, Network, natural, type Objective, train } from 'coppice'
+import {
+  adversarial,
+  allCnn,
+  builtin,
+  compress,
+  evaluate,
+  Network,
+  natural,
+  type Objective,
+  train,
+} from 'coppice'
 
 const quick = process.env.COPPICE_EXAMPLES === 'quick'
 

@@ -14,28 +14,29 @@ await net.prune({ sparsity: 0.9 })
 const engine = await compile(net, { batch: 8 })
 const size = test.shape.reduce((product, side) => product * side, 1)
 
-let waiting: { pixels: Uint8Array; answer: (label: number) => void }[] = []
+const waiting: { pixels: Uint8Array; answer: (label: number) => void }[] = []
+let busy = false
 const work = async (): Promise<void> => {
+  if (busy) return
+  busy = true
   for (let batch = waiting.splice(0, 8); batch.length > 0; batch = waiting.splice(0, 8)) {
     const images = new Float32Array(batch.length * size)
-    for (const [place, { pixels }] of batch.entries()) images.set(pixels.map(Number), place * size)
+    for (const [place, { pixels }] of batch.entries()) images.set(pixels, place * size)
     const labels = await engine.predict(images.map((value) => value / 255))
     for (const [place, { answer }] of batch.entries()) answer(labels[place] ?? -1)
   }
+  busy = false
 }
-let working: Promise<void> | undefined
 const server = createServer(async (request, response) => {
   const pixels = await buffer(request)
   if (pixels.length !== size) return void response.writeHead(400).end(`send ${size} bytes\n`)
   const label = await new Promise<number>((answer) => {
     waiting.push({ pixels, answer })
-    working ??= work().finally(() => {
-      working = undefined
-    })
+    void work()
   })
   response.end(`${test.classNames[label]}\n`)
 })
-server.listen(quick ? 0 : 8080, async () => {
+server.listen(quick ? 0 : 8080, 'localhost', async () => {
   const address = server.address()
   const port = typeof address === 'object' ? address?.port : undefined
   console.log(`listening on port ${port}`)

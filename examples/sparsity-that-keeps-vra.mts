@@ -1,5 +1,5 @@
 /** Find the largest sparsity that keeps 95 % of the verified robust accuracy (VRA) of the dense network. */
-import { builtin, cifarLarge, compress, evaluate, ibp, Network, train } from 'coppice'
+import { builtin, cifarLarge, compress, evaluate, ibp, type Network, train } from 'coppice'
 
 const quick = process.env.COPPICE_EXAMPLES === 'quick'
 

@@ -33,7 +33,12 @@ it('there are ten, each short enough to be read at once', () => {
 it.each(names)('%s runs, on small settings', async (name) => {
   const { stdout } = await promisify(execFile)(process.execPath, [name.replace('.mts', '.mjs')], {
     cwd: project,
-    env: { ...process.env, COPPICE_EXAMPLES: 'quick', COPPICE_EXAMPLES_FOLDER: project, COPPICE_CACHE: 'off' },
+    env: {
+      ...process.env,
+      COPPICE_EXAMPLES: 'quick',
+      COPPICE_EXAMPLES_FOLDER: project,
+      COPPICE_CACHE: 'off',
+    },
   })
   expect(stdout.trim().length).toBeGreaterThan(20)
 })
