@@ -9,12 +9,13 @@ import { resultTable } from '../report/tables.js'
 import { resultPath } from '../runs/run.js'
 import { devicesFlag, integerFlag } from './flags.js'
 import { note, printResult } from './output.js'
-import { watched } from './run.js'
+import { tensorBoard, watched } from './run.js'
 
 interface Flags {
   device?: [Device, ...Device[]]
   threads?: number
   checkpointSeconds?: number
+  tensorboard?: boolean
   json?: boolean
 }
 
@@ -29,13 +30,19 @@ export const resumeCommand = (): Command =>
       'time between checkpoints (default: 60)',
       integerFlag(0, LIMITS.seconds),
     )
+    .option('--tensorboard', 'write event files for TensorBoard too, into the run directory')
     .option('--json', 'print the result as JSON')
-    .action(async (path: string, { device: devices, threads, checkpointSeconds, json }: Flags) => {
-      const [device, ...moreDevices] = devices ?? [undefined]
-      const finished = existsSync(resultPath(path))
-      const result = await watched(path, checkpointSeconds, (hooks) =>
-        resumeRun(path, { ...hooks, device, moreDevices: devices && moreDevices, threads }),
-      )
-      if (finished) note(`${path} is finished already`)
-      printResult(json, result, () => resultTable(result))
-    })
+    .action(
+      async (path: string, { device: devices, threads, checkpointSeconds, tensorboard, json }: Flags) => {
+        const [device, ...moreDevices] = devices ?? [undefined]
+        const finished = existsSync(resultPath(path))
+        const result = await watched(
+          path,
+          checkpointSeconds,
+          (hooks) => resumeRun(path, { ...hooks, device, moreDevices: devices && moreDevices, threads }),
+          tensorboard === true && !finished ? tensorBoard(path) : undefined,
+        )
+        if (finished) note(`${path} is finished already`)
+        printResult(json, result, () => resultTable(result))
+      },
+    )

@@ -1,6 +1,6 @@
 /** `coppice run RECIPE`: carries out a recipe in a new run directory. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { Command } from 'commander'
 import type { Device } from '../../bindings/native.js'
@@ -14,8 +14,10 @@ import { parseRecipe } from '../recipes/recipe.js'
 import { readRecipeFile, setValue } from '../recipes/recipeFile.js'
 import { describeEvent } from '../report/events.js'
 import { resultTable } from '../report/tables.js'
+import { TensorBoardLog } from '../report/tensorboard.js'
 import { serveRuns } from '../report/watch/server.js'
 import { WatchedRuns } from '../report/watch/watched.js'
+import type { RunEvent } from '../runs/events.js'
 import type { RunResult } from '../runs/result.js'
 import { isRun, requireFree } from '../runs/run.js'
 import { devicesFlag, integerFlag, withData } from './flags.js'
@@ -33,6 +35,7 @@ interface Flags {
   checkpointSeconds?: number
   pretrained?: string
   watch?: boolean
+  tensorboard?: boolean
   json?: boolean
 }
 
@@ -60,6 +63,10 @@ export const runCommand = (): Command =>
     )
     .option('--pretrained <run>', 'take the dense network of a finished run with the same pre-training')
     .option('--watch', 'serve a page that shows the run as it goes on, to this machine alone')
+    .option(
+      '--tensorboard',
+      `write event files for TensorBoard too, into ${TENSORBOARD}/ of the run directory`,
+    )
     .option('--json', 'print the result as JSON')
     .action(async (file: string, flags: Flags) => {
       const written = withData(await readRecipeFile(file), flags.data)
@@ -70,8 +77,12 @@ export const runCommand = (): Command =>
       const { checkpointSeconds, pretrained } = flags
       const watching = flags.watch === true ? await serveRuns(new WatchedRuns([path])) : undefined
       if (watching !== undefined) note(`watching: ${watching.url}`)
-      const result = await watched(path, checkpointSeconds, (hooks) =>
-        runRecipe(recipe, path, { ...hooks, pretrained }),
+      const tell = flags.tensorboard === true ? tensorBoard(path) : undefined
+      const result = await watched(
+        path,
+        checkpointSeconds,
+        (hooks) => runRecipe(recipe, path, { ...hooks, pretrained }),
+        tell,
       ).finally(() => watching?.close())
       printResult(flags.json, result, () => resultTable(result))
     })
@@ -81,11 +92,43 @@ export const watched = (
   path: string,
   checkpointSeconds: number | undefined,
   work: (hooks: RunHooks) => Promise<RunResult>,
+  tell?: (event: RunEvent) => void,
 ): Promise<RunResult> => {
   const advice = () => (isRun(path) ? `go on with: coppice resume ${path}` : 'nothing was written')
-  return displayed(path, (hooks) =>
-    interruptible(advice, (signal) => work({ ...hooks, signal, checkpointSeconds })),
+  return displayed(path, ({ onEvent, ...hooks }) =>
+    interruptible(advice, (signal) =>
+      work({
+        ...hooks,
+        onEvent: (event) => {
+          onEvent(event)
+          tell?.(event)
+        },
+        ...{ signal, checkpointSeconds },
+      }),
+    ),
   )
+}
+
+/** Folder of event files in a run directory. */
+const TENSORBOARD = 'tensorboard'
+
+/** Tells TensorBoard the events of a run, from its first one on. A file that cannot be written does not end the run. */
+export const tensorBoard = (path: string): ((event: RunEvent) => void) => {
+  let log: TensorBoardLog | undefined
+  let failed = false
+  return (event) => {
+    if (failed) return
+    try {
+      if (log === undefined) {
+        log = new TensorBoardLog(join(path, TENSORBOARD))
+        log.recipe(readFileSync(join(path, 'recipe.json'), 'utf8'))
+      }
+      log.event(event)
+    } catch (error) {
+      failed = true
+      note(`no more events for TensorBoard: ${(error as Error).message}`)
+    }
+  }
 }
 
 /** Shows the progress and the events of a run in this directory. */
