@@ -100,7 +100,7 @@ export const watched = (
       work({
         ...hooks,
         onEvent: (event) => {
-          onEvent(event)
+          onEvent?.(event)
           tell?.(event)
         },
         ...{ signal, checkpointSeconds },
