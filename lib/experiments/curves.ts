@@ -65,6 +65,17 @@ export const panelsOf = (
     ),
   )
 
+/** The panels of VGG16 trained naturally and adversarially, pruned with one way of fine-tuning. */
+export const vgg16Panels = (tuning: Tuning): Panel[] =>
+  panelsOf(
+    [
+      { network: 'vgg16', with: 'natural' },
+      { network: 'vgg16', with: 'adversarial' },
+    ],
+    [tuning],
+    ['accuracy', 'era'],
+  )
+
 const wordOf = (tuning: Tuning): string => (typeof tuning === 'object' ? `MixTrain k ${tuning.k}` : tuning)
 
 /** What the paper prints of a network before pruning. */

@@ -1,5 +1,5 @@
 /** Figure 5: VGG16, trained naturally and adversarially, pruned without fine-tuning. */
-import { curveCells, curveHead, panelsOf } from './curves.js'
+import { curveCells, curveHead, vgg16Panels } from './curves.js'
 import type { Experiment } from './experiment.js'
 
 export const figure5: Experiment = {
@@ -7,16 +7,5 @@ export const figure5: Experiment = {
   title: 'VGG16 pruned without fine-tuning',
   where: 'Figure 5, appendix A.1',
   head: curveHead,
-  cells: (setting) =>
-    curveCells(
-      setting,
-      panelsOf(
-        [
-          { network: 'vgg16', with: 'natural' },
-          { network: 'vgg16', with: 'adversarial' },
-        ],
-        ['none'],
-        ['accuracy', 'era'],
-      ),
-    ),
+  cells: (setting) => curveCells(setting, vgg16Panels('none')),
 }

@@ -1,5 +1,5 @@
 /** Figure 6: the same with natural fine-tuning. */
-import { curveCells, curveHead, panelsOf } from './curves.js'
+import { curveCells, curveHead, vgg16Panels } from './curves.js'
 import type { Experiment } from './experiment.js'
 
 export const figure6: Experiment = {
@@ -7,16 +7,5 @@ export const figure6: Experiment = {
   title: 'VGG16 pruned with natural fine-tuning',
   where: 'Figure 6, appendix A.2',
   head: curveHead,
-  cells: (setting) =>
-    curveCells(
-      setting,
-      panelsOf(
-        [
-          { network: 'vgg16', with: 'natural' },
-          { network: 'vgg16', with: 'adversarial' },
-        ],
-        ['natural'],
-        ['accuracy', 'era'],
-      ),
-    ),
+  cells: (setting) => curveCells(setting, vgg16Panels('natural')),
 }

@@ -1,5 +1,5 @@
 /** Figure 7: the same with adversarial fine-tuning. */
-import { curveCells, curveHead, panelsOf } from './curves.js'
+import { curveCells, curveHead, vgg16Panels } from './curves.js'
 import type { Experiment } from './experiment.js'
 
 export const figure7: Experiment = {
@@ -7,16 +7,5 @@ export const figure7: Experiment = {
   title: 'VGG16 pruned with adversarial fine-tuning',
   where: 'Figure 7, appendix A.3',
   head: curveHead,
-  cells: (setting) =>
-    curveCells(
-      setting,
-      panelsOf(
-        [
-          { network: 'vgg16', with: 'natural' },
-          { network: 'vgg16', with: 'adversarial' },
-        ],
-        ['adversarial'],
-        ['accuracy', 'era'],
-      ),
-    ),
+  cells: (setting) => curveCells(setting, vgg16Panels('adversarial')),
 }

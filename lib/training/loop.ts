@@ -141,45 +141,33 @@ const STATISTICS_STEPS = 50
 
 /**
  * Puts the mean of the weights in their place. Batch-norm statistics, which were those of other weights, are estimated
- * by steps of length 0 on what the objective trains on. A function of where the last step left the network, so that a run
- * that is killed meanwhile does it again.
+ * by steps of length 0 on what the objective predicts in training; those on bounds need none for that. A function of where
+ * the last step left the network, so that a run that is killed meanwhile does it again.
  */
 async function takeAverage(
   network: Network,
   dataset: Dataset,
   plan: TrainingPlan,
-  hooks: TrainHooks,
+  { signal, moreDevices }: TrainHooks,
 ): Promise<void> {
   const { handle } = network
-  const average = await settle(() => handle.read('average'))
-  await settle(() => handle.write('parameters', average))
+  const average = await settle(() => handle.read('average'), signal)
+  await settle(() => handle.write('parameters', average), signal)
   if (!network.spec.nodes.some(({ op }) => op === 'batchNorm2d')) return
-  const { signal, moreDevices } = hooks
-  const steps = Math.ceil(dataset.length / plan.batchSize)
-  const still = { ...plan, learningRate: 0, averaging: undefined }
-  const epochPlan = planEpoch(dataset, still, plan.epochs, steps)
-  const few = Math.min(steps, STATISTICS_STEPS)
-  const start: TrainCursor = { ...FIRST_STEP, epoch: plan.epochs }
-  await runSteps(
-    network,
-    dataset,
-    still,
-    { signal, moreDevices },
-    start,
-    firstSteps(epochPlan, few, plan),
-    undefined,
-  )
+  const { batchSize, seed, epochs } = plan
+  const steps = Math.min(Math.ceil(dataset.length / batchSize), STATISTICS_STEPS)
+  const still: EpochPlan = {
+    order: epochOrder(dataset.indices, seed, epochs).subarray(0, steps * batchSize),
+    learningRates: new Float64Array(steps),
+    epsilonFactors: new Float64Array(steps).fill(1),
+    cleanWeights: new Float64Array(steps).fill(1),
+    robustWeights: new Float64Array(steps),
+    averageShares: null,
+  }
+  const after: TrainCursor = { ...FIRST_STEP, epoch: epochs }
+  await runSteps(network, dataset, plan, { signal, moreDevices }, after, still, undefined)
   signal?.throwIfAborted()
 }
-
-const firstSteps = (plan: EpochPlan, count: number, { batchSize }: TrainingPlan): EpochPlan => ({
-  order: plan.order.subarray(0, count * batchSize),
-  learningRates: plan.learningRates.subarray(0, count),
-  epsilonFactors: plan.epsilonFactors.subarray(0, count),
-  cleanWeights: plan.cleanWeights.subarray(0, count),
-  robustWeights: plan.robustWeights.subarray(0, count),
-  averageShares: null,
-})
 
 /** Runs the rest of an epoch, or as much of it as there is time for before a checkpoint or an abort. */
 async function runSteps(

@@ -7,6 +7,7 @@ import { adversarial, natural } from '../../lib/objectives/index.js'
 import { train } from '../../lib/training/train.js'
 import { verify } from '../../lib/verification/verify.js'
 import { tinyImages, tinySpec } from '../helpers.js'
+import { trainInterrupted } from './interrupted.js'
 
 let data: Dataset
 beforeAll(async () => {
@@ -36,6 +37,38 @@ it('a training that is stopped and gone on with again and again ends in the same
   }
   expect(stops).toBeGreaterThan(2)
   expect((await network.read()).parameters).toEqual((await straight.read()).parameters)
+})
+
+it('a training that averages its weights does so too, with the statistics of batch norm', async () => {
+  const averaged = { ...settings, averaging: 0.9, labelSmoothing: 0.1 }
+  const straight = await fresh()
+  await train(straight, data, averaged)
+  const network = await fresh()
+  let job = train(network, data, averaged)
+  let stops = 0
+  for (; (await job.stop()).stopped; job = job.resume()) expect(++stops).toBeLessThan(100)
+  expect(stops).toBeGreaterThan(2)
+  const [one, other] = [await network.read(), await straight.read()]
+  expect(one.parameters).toEqual(other.parameters)
+  expect(one.buffers).toEqual(other.buffers)
+})
+
+it('an abort after the last epoch leaves the last weights, not their mean; what was saved ends in the same bits', async () => {
+  const averaged = { ...settings, averaging: 0.9 }
+  const straight = await fresh()
+  await train(straight, data, averaged)
+  const last = await fresh()
+  await train(last, data, settings)
+  const network = await fresh()
+  const controller = new AbortController()
+  const job = train(network, data, { ...averaged, signal: controller.signal })
+  const watched = async () => {
+    for await (const { epoch } of job) if (epoch === settings.epochs) controller.abort()
+  }
+  await expect(watched()).rejects.toMatchObject({ name: 'AbortError' })
+  expect((await network.read()).parameters).toEqual((await last.read()).parameters)
+  const { state } = await trainInterrupted(await (await fresh()).read(), data, averaged)
+  expect(state.parameters).toEqual((await straight.read()).parameters)
 })
 
 it('a training gives its epochs, and holds between them', async () => {
