@@ -122,6 +122,16 @@ describe('the prompt', () => {
       expect(stdout).toContain(expected)
     const failed = spawnSync(process.execPath, [MAIN, 'repl'], { input: 'await train(1)', encoding: 'utf8' })
     expect([failed.status, failed.stderr.trim().split('\n').length]).toEqual([2, 1])
+    // What a script gets wrong itself is no defect of Coppice.
+    for (const [input, what] of [
+      ['maskk', 'ReferenceError: maskk is not defined'],
+      ['await (', 'SyntaxError'],
+      ['throw null', 'null'],
+    ]) {
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, 'repl'], { input, encoding: 'utf8' })
+      expect(stderr).toMatch(new RegExp(`^coppice: the script failed: ${what}.*\n$`))
+      expect(status).toBe(1)
+    }
   })
 
   it('explains its topics', () => {

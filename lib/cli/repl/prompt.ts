@@ -39,11 +39,20 @@ export const startPrompt = async (): Promise<void> => {
   for (const job of runningJobs()) job.abort()
 }
 
-/** The API is in scope, and `await` can be used everywhere. */
+/**
+ * The API is in scope, and `await` can be used everywhere.
+ *
+ * @throws CoppiceError of Coppice's functions as it is; `ERR_FILE` for what else the script throws, or if it is none
+ */
 const runScript = async (source: string): Promise<void> => {
   const AsyncFunction = (async () => {}).constructor as FunctionConstructor
-  const script = new AsyncFunction(...Object.keys(api), source) as (...values: unknown[]) => Promise<void>
-  await script(...Object.values(api))
+  try {
+    const script = new AsyncFunction(...Object.keys(api), source) as (...values: unknown[]) => Promise<void>
+    await script(...Object.values(api))
+  } catch (error) {
+    if (error instanceof CoppiceError) throw error
+    throw new CoppiceError('ERR_FILE', `the script failed: ${error}`, { cause: error })
+  }
 }
 
 const printed = (value: unknown, breakLength: number, colors: boolean): string =>
