@@ -9,33 +9,25 @@ import { type DataSplits, loadData } from '../data/load.js'
 import { fileHash } from '../files/hash.js'
 import { readModel } from '../models/modelFile.js'
 import { Network } from '../models/network.js'
-import type { NetworkSpec } from '../networks/spec.js'
 import { nativeObjective } from '../objectives/index.js'
 import { pruneMask } from '../pruning/mask.js'
 import type { Recipe } from '../recipes/recipe.js'
 import {
   branchesOf,
-  identityOf,
-  pretrainingOf,
+  type Determined,
+  determine,
   type ResolvedRecipe,
-  resolveNetwork,
-  resolveRecipe,
   withAbsolutePaths,
 } from '../recipes/resolve.js'
 import { stepsOf } from '../verification/index.js'
 import { planSteps } from './plan.js'
 
 /** What a run works with. */
-export interface Prepared {
+export interface Prepared extends Omit<Determined, 'resolved'> {
   recipe: ResolvedRecipe
-  spec: NetworkSpec
   data: DataSplits
   /** Freshly initialised, or as the model that the recipe starts from. */
   network: Network
-  identity: string
-  /** Hash of what determines the dense network. */
-  pretraining: string
-  fingerprints: { train: string; validation: string; test: string }
   dispose(): void
 }
 
@@ -52,28 +44,15 @@ export async function prepare(written: Recipe): Promise<Prepared> {
     data.test.dispose()
   }
   try {
-    const { shape, classes, augment, normalize } = data.train
-    const surroundings = {
-      ...{ shape, classes, augment, normalize },
-      ...{ trainImages: data.train.length, testImages: data.test.length },
-      ...(model && { model }),
-    }
-    const spec = await resolveNetwork(recipe, surroundings)
-    const resolved = resolveRecipe(recipe, spec, surroundings)
-    const fingerprints = {
-      train: data.train.fingerprint,
-      validation: data.validation.fingerprint,
-      test: data.test.fingerprint,
-    }
-    const contents = { ...fingerprints, ...(from !== undefined && { model: await fileHash(from) }) }
-    const identity = identityOf(resolved, spec, contents)
-    const pretraining = pretrainingOf(resolved, spec, contents)
+    const start = model && from !== undefined ? { ...model, hash: await fileHash(from) } : undefined
+    const { resolved, ...determined } = await determine(recipe, data, start)
+    const { spec } = determined
     const network = await Network.create(spec, {
       device: recipe.device,
       seed: recipe.seed,
       type: resolved.pretrain.precision === 'fp64' ? 'float64' : 'float32',
     })
-    const prepared = { recipe: resolved, spec, data, network, identity, pretraining, fingerprints }
+    const prepared = { recipe: resolved, ...determined, data, network }
     try {
       if (model !== undefined) {
         if (model.type !== network.type)

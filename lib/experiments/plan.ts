@@ -10,13 +10,7 @@ import { type DataSplits, loadData } from '../data/load.js'
 import type { Task } from '../grids/index.js'
 import type { NetworkSpec } from '../networks/spec.js'
 import type { Recipe } from '../recipes/recipe.js'
-import {
-  identityOf,
-  type ResolvedRecipe,
-  resolveNetwork,
-  resolveRecipe,
-  withAbsolutePaths,
-} from '../recipes/resolve.js'
+import { determine, type ResolvedRecipe, withAbsolutePaths } from '../recipes/resolve.js'
 import type { Cell, Experiment, Setting, Source } from './experiment.js'
 
 /** A run of the plan. */
@@ -71,19 +65,8 @@ export async function planExperiments(
     if (known !== undefined) return known
     const before = source.training === undefined ? undefined : await add(source.training, seed)
     const recipe = withAbsolutePaths({ ...source.recipe, seed })
-    const { train, validation, test } = await dataOf(recipe)
-    const surroundings = {
-      ...{ shape: train.shape, classes: train.classes, augment: train.augment, normalize: train.normalize },
-      ...{ trainImages: train.length, testImages: test.length },
-    }
-    const contents = {
-      train: train.fingerprint,
-      validation: validation.fingerprint,
-      test: test.fingerprint,
-    }
-    const spec = await resolveNetwork(recipe, surroundings)
-    const resolved = resolveRecipe(recipe, spec, surroundings)
-    const identity = identityOf(resolved, spec, contents)
+    const data = await dataOf(recipe)
+    const { resolved, spec, identity } = await determine(recipe, data)
     const name = `${source.label},seed${seed}-${identity.slice(0, 8)}`
     const task: Task = {
       name,
@@ -91,7 +74,7 @@ export async function planExperiments(
       ...(before !== undefined && { pretrained: before.task.name }),
       point: { network: source.label, seed },
     }
-    const run = { task, resolved, spec, identity, seed, images: train }
+    const run = { task, resolved, spec, identity, seed, images: data.train }
     runs.set(key, run)
     return run
   }

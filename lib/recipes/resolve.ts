@@ -4,6 +4,7 @@ import { type Attack, pgd } from '../attacks/attack.js'
 import { invalid } from '../base/errors.js'
 import { hashOf } from '../base/json.js'
 import type { Augment } from '../data/index.js'
+import type { DataSplits } from '../data/load.js'
 import { withAbsoluteFiles } from '../data/sets.js'
 import type { TrainingHistory } from '../models/state.js'
 import { networkSpec } from '../networks/index.js'
@@ -49,6 +50,40 @@ export interface Surroundings {
   normalize: Readonly<Normalization> | false
   /** The model that `pretrain.from` names. */
   model?: { spec: NetworkSpec; history: TrainingHistory }
+}
+
+/** What follows from a recipe and its data, without a network being made. */
+export interface Determined {
+  resolved: ResolvedRecipe
+  spec: NetworkSpec
+  identity: string
+  /** Hash of what determines the dense network. */
+  pretraining: string
+  fingerprints: { train: string; validation: string; test: string }
+}
+
+/** `model` is the one that `pretrain.from` names, with the hash of its file. */
+export async function determine(
+  recipe: Recipe,
+  { train, validation, test }: DataSplits,
+  model?: NonNullable<Surroundings['model']> & { hash: string },
+): Promise<Determined> {
+  const { shape, classes, augment, normalize } = train
+  const surroundings: Surroundings = {
+    ...{ shape, classes, augment, normalize },
+    ...{ trainImages: train.length, testImages: test.length },
+    ...(model && { model }),
+  }
+  const spec = await resolveNetwork(recipe, surroundings)
+  const resolved = resolveRecipe(recipe, spec, surroundings)
+  const fingerprints = {
+    train: train.fingerprint,
+    validation: validation.fingerprint,
+    test: test.fingerprint,
+  }
+  const contents = { ...fingerprints, ...(model && { model: model.hash }) }
+  const identity = identityOf(resolved, spec, contents)
+  return { resolved, spec, identity, pretraining: pretrainingOf(resolved, spec, contents), fingerprints }
 }
 
 /** Turns relative paths into absolute ones, so that a run can be resumed from anywhere. */
@@ -231,7 +266,7 @@ export const identityOf = (
 }
 
 /** Hash of what determines the dense network of a run: runs that agree in it train the same one. */
-export const pretrainingOf = (
+const pretrainingOf = (
   { seed, pretrain }: ResolvedRecipe,
   spec: NetworkSpec,
   { train, model }: { train: string; model?: string },
