@@ -72,36 +72,29 @@ describe('a grid on this machine', () => {
     expect(again.stderr).toContain('0 of 4 tasks to do')
   })
 
-  it('stops at checkpoints at Ctrl-C, and goes on with the same command', async () => {
+  it('stops at a checkpoint at Ctrl-C, and goes on with the same command', async () => {
     const { file, folder } = gridFile({
-      recipe: { ...RECIPE, pretrain: { ...RECIPE.pretrain, epochs: 40 } },
-      matrix: { seed: [1, 2] },
+      recipe: { ...RECIPE, pretrain: { ...RECIPE.pretrain, epochs: 200 } },
+      matrix: { seed: [1] },
     })
-    const { child, ended } = startCoppice('grid', file, '-o', folder, '--jobs', '2')
-    const log = (seed: number) => join(folder, 'logs', `seed=${seed}.log`)
-    const trains = (seed: number) => existsSync(log(seed)) && /epoch 2:/.test(readFileSync(log(seed), 'utf8'))
-    await until(() => trains(1) && trains(2))
+    const { child, ended } = startCoppice('grid', file, '-o', folder)
+    const log = join(folder, 'logs', 'seed=1.log')
+    await until(() => existsSync(log) && /epoch 2:/.test(readFileSync(log, 'utf8')))
     child.kill('SIGINT')
     const { code, stderr } = await ended
     expect(code).toBe(130)
     expect(stderr.trim().split('\n').at(-1)).toBe(
       'coppice: interrupted; the same command goes on with the grid',
     )
-    for (const seed of [1, 2]) {
-      const run = join(folder, 'runs', `seed=${seed}`)
-      expect(existsSync(join(run, 'checkpoints', 'latest.safetensors'))).toBe(true)
-      expect(existsSync(join(run, 'lock'))).toBe(false)
-    }
-    expect((await status(folder)).counts).toMatchObject({ stopped: 2 })
-    expect(await coppice('grid', file, '-o', folder, '--jobs', '2')).toMatchObject({ code: 0 })
-    expect(readFileSync(log(1), 'utf8')).toContain('going on with')
-    const alone = join(folder, '..', 'alone')
-    const { tasks } = await readGrid(folder)
-    const result = await runRecipe(parseRecipe(tasks[0]?.recipe), alone)
-    expect({ ...json<object>(folder, 'runs', 'seed=1', 'result.json'), seconds: 0 }).toEqual({
-      ...result,
-      seconds: 0,
-    })
+    const run = join(folder, 'runs', 'seed=1')
+    expect(existsSync(join(run, 'checkpoints', 'latest.safetensors'))).toBe(true)
+    expect(existsSync(join(run, 'lock'))).toBe(false)
+    expect((await status(folder)).counts).toMatchObject({ stopped: 1 })
+    expect(await coppice('grid', file, '-o', folder)).toMatchObject({ code: 0 })
+    expect(readFileSync(log, 'utf8')).toContain('going on with')
+    const [task] = (await readGrid(folder)).tasks
+    const result = await runRecipe(parseRecipe(task?.recipe), join(folder, '..', 'alone'))
+    expect({ ...json<object>(run, 'result.json'), seconds: 0 }).toEqual({ ...result, seconds: 0 })
   })
 
   it('leaves nothing running when it is killed, and can be cancelled from elsewhere', async () => {
