@@ -61,6 +61,8 @@ beforeAll(async () => {
   for (const [name, make] of Object.entries({ vgg16, cifarLarge, allCnn })) add(name, make, narrow)
   add('wideResNet', coppice.wideResNet, { depth: 10, widen: 1, scale: 0.1 })
   add('loadNetwork', coppice.loadNetwork, path, { device: 'cpu' })
+  add('pretrained', coppice.pretrained, 'cifarLarge-mixTrain-90', { device: 'cpu' })
+  add('pretrainedNames', coppice.pretrainedNames)
   add('Network.create', coppice.Network.create, tinySpec(), { seed: 1 })
   add('Network.from', coppice.Network.from, state, {})
   add('Network.load', coppice.Network.load, path, {})

@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import { CoppiceError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { fileLayout, readModel } from '../models/modelFile.js'
+import { pretrainedFiles } from '../models/published.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { readSpec } from '../networks/specFile.js'
@@ -47,6 +48,8 @@ export const describeCommand = (): Command =>
 
 const describeArgument = async (argument: string, options: Omit<Flags, 'json'>): Promise<Described> => {
   if (argument.endsWith('.safetensors')) return describeModel(argument)
+  const published = existsSync(argument) ? undefined : pretrainedFiles(argument)
+  if (published !== undefined) return describeModel(published.model)
   if (argument.endsWith('.json')) return describeNetwork(await readSpec(argument))
   if (existsSync(argument)) {
     throw new CoppiceError(

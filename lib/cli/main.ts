@@ -11,6 +11,7 @@ import { evaluateCommand } from './evaluate.js'
 import { exportCommand } from './export.js'
 import { gridCommand } from './grid.js'
 import { importCommand } from './import.js'
+import { modelsCommand } from './models.js'
 import { reportError } from './output.js'
 import { replCommand } from './repl.js'
 import { reportCommand } from './report.js'
@@ -37,6 +38,7 @@ export const program = (): Command => {
     reproduceCommand(),
     evaluateCommand(),
     verifyCommand(),
+    modelsCommand(),
     describeCommand(),
     compactCommand(),
     reportCommand(),

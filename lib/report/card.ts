@@ -1,17 +1,19 @@
 /** A model card: what an exported network is, what was measured of it, and how to load it; as data and as Markdown. */
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { z } from 'zod'
 import { describeAttack } from '../attacks/attack.js'
 import { formatPixels } from '../base/numbers.js'
 import { version } from '../base/version.js'
 import type { Proportion } from '../base/wilson.js'
 import { fileLayout, type Model } from '../models/modelFile.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
-import { describeObjective, type Objective } from '../objectives/index.js'
+import { describeObjective, type Objective, objectiveSchema } from '../objectives/index.js'
 import { patternsOf } from '../pruning/patterns.js'
 import { remainingMacs, remainingWeights, sparsity } from '../pruning/sparsity.js'
 import type { Recipe } from '../recipes/recipe.js'
-import { type ResultRow, type RunResult, readResult } from '../runs/result.js'
+import { readFileAs } from '../runs/parseFile.js'
+import { type ResultRow, type RunResult, readResult, rowSchema } from '../runs/result.js'
 import { readRunRecipe } from '../runs/run.js'
 import { count, formatProportion, percent, vraColumn } from './tables.js'
 
@@ -34,6 +36,24 @@ export interface ModelCard {
   /** Lines of code that load it. */
   load: string[]
 }
+
+/** What a list of models shows of a card. */
+export interface CardSummary {
+  sparsity: number
+  trainedWith?: Objective
+  fineTunedWith?: Objective
+  run: { data: string; row: ResultRow }
+}
+
+const summarySchema: z.ZodType<CardSummary> = z.object({
+  sparsity: z.number(),
+  trainedWith: z.exactOptional(objectiveSchema),
+  fineTunedWith: z.exactOptional(objectiveSchema),
+  run: z.object({ data: z.string(), row: rowSchema }),
+})
+
+/** Reads the card of a measured model. @throws CoppiceError `ERR_FILE` where it is missing or damaged */
+export const readCard = (path: string): Promise<CardSummary> => readFileAs(path, summarySchema)
 
 /** What a run says of one of its models; nothing where it has no result yet. */
 export const runFacts = async (path: string, name: string): Promise<ModelCard['run']> => {

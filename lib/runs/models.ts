@@ -9,6 +9,7 @@ import { didYouMean } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { loadData } from '../data/load.js'
 import { imagesArgument, testImages } from '../data/named.js'
+import { pretrainedFiles, pretrainedNames } from '../models/published.js'
 import { isRun, readRunRecipe } from './run.js'
 
 export interface ModelFile {
@@ -23,7 +24,7 @@ const EXTENSION = '.safetensors'
  * dense one first.
  */
 export async function modelFiles(argument: string, names: readonly string[] = []): Promise<ModelFile[]> {
-  if (!existsSync(argument)) throw new CoppiceError('ERR_FILE', `${argument}: there is no such model or run`)
+  if (!existsSync(argument)) return [published(argument, names)]
   if (!statSync(argument).isDirectory()) {
     if (names.length > 0) throw invalid(`--checkpoint: ${argument} is a model file, not a run`)
     return [{ name: basename(argument, EXTENSION), path: argument }]
@@ -46,6 +47,17 @@ export async function modelFiles(argument: string, names: readonly string[] = []
     name,
     path: join(folder, `${name}${EXTENSION}`),
   }))
+}
+
+/** Where there is no such file, the name of a model that comes with Coppice. */
+const published = (name: string, names: readonly string[]): ModelFile => {
+  const files = pretrainedFiles(name)
+  if (files === undefined) {
+    const hint = didYouMean(name, pretrainedNames())
+    throw new CoppiceError('ERR_FILE', `${name}: there is no such model or run${hint}`)
+  }
+  if (names.length > 0) throw invalid(`--checkpoint: ${name} is one model, not a run`)
+  return { name, path: files.model }
 }
 
 /** The one model that an argument names; of a run, the one that `checkpoint` names, or its only pruned one. */
