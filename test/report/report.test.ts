@@ -84,7 +84,10 @@ describe('the page', () => {
     const folder = temporaryFolder()
     for (const seed of [1, 2]) makeRun(join(folder, `run${seed}`), { seed })
     // The room is for every table and figure once, not once for each scale.
-    const once = [...readdirSync(results).filter((name) => name !== 'reproduction'), 'reproduction/smoke']
+    const once = [
+      ...readdirSync(results).filter((name) => !['attack', 'reproduction', 'models'].includes(name)),
+      'reproduction/smoke',
+    ]
     const page = await reportPage(await readMaterial([folder, ...once.map((name) => join(results, name))]))
     expect(page.length).toBeLessThan(LARGEST)
     expect(page).not.toMatch(/(src|href)="(?!#)/)
