@@ -121,7 +121,7 @@ export {
   wideResNet,
 } from './models/named.js'
 export { type CreateOptions, loadNetwork, Network, type NetworkPruneOptions } from './models/network.js'
-export { pretrained, pretrainedNames } from './models/published.js'
+export { pretrained, pretrainedNames } from './models/pretrained.js'
 export type { NetworkState, TrainingHistory } from './models/state.js'
 export { Tensor } from './models/tensor.js'
 export { describeNetwork, type NetworkDescription, type NodeDescription } from './networks/describe.js'

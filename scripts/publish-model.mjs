@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * Puts a model of a run among those that come with Coppice, with its card:
- *   node scripts/publish-model.mjs RUN CHECKPOINT NAME
+ *   node scripts/publish-model.mjs RUN CHECKPOINT NAME && npx biome check --write results/models
+ * Those over 5 MiB are left out of the npm package, in package.json.
  */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'

@@ -5,7 +5,7 @@ import { Command } from 'commander'
 import { CoppiceError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import { fileLayout, readModel } from '../models/modelFile.js'
-import { pretrainedFiles } from '../models/published.js'
+import { pretrainedModel } from '../models/pretrained.js'
 import { describeNetwork, type NetworkDescription } from '../networks/describe.js'
 import { networkSpec } from '../networks/index.js'
 import { readSpec } from '../networks/specFile.js'
@@ -37,7 +37,10 @@ interface Described extends NetworkDescription {
 export const describeCommand = (): Command =>
   new Command('describe')
     .description('parameters and multiply-accumulates (MACs) of a network, node by node')
-    .argument('<network|model>', 'name of a network, model file, or JSON file with a spec')
+    .argument(
+      '<network|model>',
+      'name of a network or of a trained one (coppice models), model file, or JSON file with a spec',
+    )
     .option('--scale <factor>', 'factor on every hidden width, for networks by name', numberFlag)
     .option('--classes <n>', 'number of logits, for networks by name', integerFlag(2, LIMITS.size))
     .option('--json', 'print JSON')
@@ -48,8 +51,6 @@ export const describeCommand = (): Command =>
 
 const describeArgument = async (argument: string, options: Omit<Flags, 'json'>): Promise<Described> => {
   if (argument.endsWith('.safetensors')) return describeModel(argument)
-  const published = existsSync(argument) ? undefined : pretrainedFiles(argument)
-  if (published !== undefined) return describeModel(published.model)
   if (argument.endsWith('.json')) return describeNetwork(await readSpec(argument))
   if (existsSync(argument)) {
     throw new CoppiceError(
@@ -57,7 +58,8 @@ const describeArgument = async (argument: string, options: Omit<Flags, 'json'>):
       `${argument} is neither a model file (.safetensors) nor a spec (.json)`,
     )
   }
-  return describeNetwork(networkSpec(argument, options))
+  const model = pretrainedModel(argument)
+  return model === undefined ? describeNetwork(networkSpec(argument, options)) : describeModel(model.path)
 }
 
 const describeModel = async (path: string): Promise<Described> => {

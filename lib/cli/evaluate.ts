@@ -1,7 +1,7 @@
 /** `coppice evaluate RUN|MODEL`: benign accuracy and ERA of a model, or of every model that a run kept. */
 
 import { existsSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device, Precision } from '../../bindings/native.js'
@@ -28,7 +28,7 @@ import { attackOf, epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
 import { openEvaluation } from '../runs/evaluationFile.js'
 import type { ImageFile } from '../runs/imageFile.js'
-import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
+import { imagesFor, type ModelFile, modelFiles, outcomeFolder } from '../runs/models.js'
 import { describeVerifier, type Verifier } from '../verification/index.js'
 import { collect, deviceFlag, integerFlag, pixelsFlag, verifierFlag } from './flags.js'
 import { interruptible, printResult } from './output.js'
@@ -206,13 +206,12 @@ const fileOf = async (
 
 /** RUN/evaluation/dense-autoattack-8_255.jsonl, or beside a model that is in no run. */
 const defaultFile = (path: string, attack: Attack): string => {
-  const run = runOf(path)
   const words = [
     basename(path, '.safetensors'),
     attackName(attack),
     formatPixels(attack.epsilon).replace('/', '_'),
   ]
-  return join(run === undefined ? dirname(path) : join(run, 'evaluation'), `${words.join('-')}.jsonl`)
+  return join(outcomeFolder(path, 'evaluation'), `${words.join('-')}.jsonl`)
 }
 
 const describe = (

@@ -1,19 +1,21 @@
 /** `coppice models`: the trained networks that come with Coppice. */
 import { stat } from 'node:fs/promises'
 import { Command } from 'commander'
-import { pretrainedFiles, pretrainedNames } from '../models/published.js'
-import { describeObjective } from '../objectives/index.js'
+import { pretrainedModels } from '../models/pretrained.js'
+import { describeObjective, type Objective } from '../objectives/index.js'
 import { type CardSummary, readCard } from '../report/card.js'
-import { formatProportion, percent, table } from '../report/tables.js'
+import { count, formatProportion, percent, table } from '../report/tables.js'
 import { printResult } from './output.js'
 
 interface Listed extends CardSummary {
+  name: string
   path: string
   bytes: number
 }
 
 const EXAMPLES = `
-A name goes wherever a model file does.
+A name goes wherever a model file does; what is written beside a model file then goes to the
+working directory.
 
 Examples:
   coppice models
@@ -26,31 +28,35 @@ export const modelsCommand = (): Command =>
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async ({ json }: { json?: boolean }) => {
-      const models: (Listed & { name: string })[] = []
-      for (const name of pretrainedNames()) {
-        const files = pretrainedFiles(name)
-        if (files === undefined) continue
-        const { size } = await stat(files.model)
-        models.push({ ...(await readCard(files.card)), name, path: files.model, bytes: size })
-      }
+      const models = await Promise.all(
+        pretrainedModels().map(
+          async ({ name, path, card }): Promise<Listed> => ({
+            ...(await readCard(card)),
+            ...{ name, path, bytes: (await stat(path)).size },
+          }),
+        ),
+      )
       printResult(json, models, () => asText(models))
     })
 
-const asText = (models: readonly (Listed & { name: string })[]): string => {
-  const head = ['name', 'trained with', 'fine-tuned with', 'sparsity', 'MiB', 'benign %', 'ERA %', 'VRA %']
+const asText = (models: readonly Listed[]): string => {
+  const head = ['name', 'trained with', 'fine-tuned with', 'sparsity', 'MiB']
   const rows = models.map(({ name, trainedWith, fineTunedWith, sparsity, bytes, run: { row } }) => [
-    name,
-    trainedWith ? describeObjective(trainedWith) : '',
-    fineTunedWith ? describeObjective(fineTunedWith) : '',
-    percent(sparsity),
-    (bytes / 2 ** 20).toFixed(2),
-    formatProportion(row.accuracy),
-    formatProportion(row.era),
-    row.vra ? formatProportion(row.vra) : '',
+    ...[name, objectiveText(trainedWith), objectiveText(fineTunedWith), percent(sparsity)],
+    ...[
+      (bytes / 2 ** 20).toFixed(2),
+      formatProportion(row.accuracy),
+      formatProportion(row.era),
+      count(row.n),
+    ],
+    ...(row.vra === undefined ? ['', ''] : [formatProportion(row.vra), count(row.vra.n)]),
   ])
   return [
-    table(head, rows, [4]),
+    table([...head, 'benign %', 'ERA %', 'n', 'VRA %', 'n'], rows, [3, 4, 7, 9]),
     '',
-    '95 % intervals; images, attack and recipe are in the card beside each file.',
+    '95 % intervals; data, attack and recipe are in the card beside each file.',
   ].join('\n')
 }
+
+const objectiveText = (objective: Objective | undefined): string =>
+  objective === undefined ? '' : describeObjective(objective)

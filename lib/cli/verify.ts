@@ -1,7 +1,7 @@
 /** `coppice verify RUN|MODEL`: verified robust accuracy (VRA), image by image; an interrupted one goes on. */
 
 import { existsSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Command } from 'commander'
 import { addon } from '../../bindings/load.js'
 import type { Device } from '../../bindings/native.js'
@@ -16,7 +16,7 @@ import { networkFingerprint } from '../models/fingerprint.js'
 import { loadNetwork, type Network } from '../models/network.js'
 import { epsilonToProve } from '../objectives/target.js'
 import { formatProportion, percent, table, vraColumn } from '../report/tables.js'
-import { imagesFor, type ModelFile, modelFiles, runOf } from '../runs/models.js'
+import { imagesFor, type ModelFile, modelFiles, outcomeFolder, runOf } from '../runs/models.js'
 import { readOutcomes } from '../runs/result.js'
 import { outcomesPath, readRunEnvironment, readRunRecipe } from '../runs/run.js'
 import { openVerification } from '../runs/verificationFile.js'
@@ -213,7 +213,6 @@ const verifyModel = async (
 
 /** RUN/verification/dense-symbolic-2_255.jsonl, or beside a model that is in no run. */
 const defaultFile = (path: string, chosen: Verifier, epsilon: number, attack: Attack | undefined): string => {
-  const run = runOf(path)
   const words = [
     basename(path, '.safetensors'),
     chosen.kind,
@@ -222,7 +221,7 @@ const defaultFile = (path: string, chosen: Verifier, epsilon: number, attack: At
     ...(chosen.intersect ? ['intersect'] : []),
     ...(attack === undefined ? [] : [attackName(attack)]),
   ]
-  return join(run === undefined ? dirname(path) : join(run, 'verification'), `${words.join('-')}.jsonl`)
+  return join(outcomeFolder(path, 'verification'), `${words.join('-')}.jsonl`)
 }
 
 /** What the run recorded of this model on the same images. In bf16 that was another function than what is proved. */

@@ -150,7 +150,7 @@ const measured = ({ name, seed, data, attack, row }: NonNullable<ModelCard['run'
     ]),
   ]
   return [
-    `Measured on test images of ${data}, by the run ${name} (seed ${seed}); with 95 % intervals:`,
+    `Measured on test images by the run ${name}, which trained on ${data} (seed ${seed}); with 95 % intervals:`,
     '',
     '| | % | images |',
     '|---|---|---|',

@@ -1,4 +1,4 @@
-/** What `RUN|MODEL` on a command line stands for: one model file, or those that a run kept. */
+/** What `RUN|MODEL` on a command line stands for: one model file, one that comes with Coppice, or those of a run. */
 
 import { existsSync, statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { didYouMean } from '../base/numbers.js'
 import type { Dataset } from '../data/index.js'
 import { loadData } from '../data/load.js'
 import { imagesArgument, testImages } from '../data/named.js'
-import { pretrainedFiles, pretrainedNames } from '../models/published.js'
+import { pretrainedModel, pretrainedModels, pretrainedNames } from '../models/pretrained.js'
 import { isRun, readRunRecipe } from './run.js'
 
 export interface ModelFile {
@@ -20,11 +20,11 @@ export interface ModelFile {
 const EXTENSION = '.safetensors'
 
 /**
- * The model files that an argument names: a file itself; of a run, those of the wanted `names`, or all it kept, the
+ * The model files that an argument names: a file itself, or one that comes with Coppice; of a run, those of the wanted `names`, or all it kept, the
  * dense one first.
  */
 export async function modelFiles(argument: string, names: readonly string[] = []): Promise<ModelFile[]> {
-  if (!existsSync(argument)) return [published(argument, names)]
+  if (!existsSync(argument)) return [named(argument, names)]
   if (!statSync(argument).isDirectory()) {
     if (names.length > 0) throw invalid(`--checkpoint: ${argument} is a model file, not a run`)
     return [{ name: basename(argument, EXTENSION), path: argument }]
@@ -50,14 +50,14 @@ export async function modelFiles(argument: string, names: readonly string[] = []
 }
 
 /** Where there is no such file, the name of a model that comes with Coppice. */
-const published = (name: string, names: readonly string[]): ModelFile => {
-  const files = pretrainedFiles(name)
-  if (files === undefined) {
+const named = (name: string, names: readonly string[]): ModelFile => {
+  const model = pretrainedModel(name)
+  if (model === undefined) {
     const hint = didYouMean(name, pretrainedNames())
     throw new CoppiceError('ERR_FILE', `${name}: there is no such model or run${hint}`)
   }
   if (names.length > 0) throw invalid(`--checkpoint: ${name} is one model, not a run`)
-  return { name, path: files.model }
+  return model
 }
 
 /** The one model that an argument names; of a run, the one that `checkpoint` names, or its only pruned one. */
@@ -76,6 +76,16 @@ export const runOf = (argument: string): string | undefined => {
   if (isRun(argument)) return argument
   const above = dirname(dirname(argument))
   return basename(dirname(argument)) === 'checkpoints' && isRun(above) ? above : undefined
+}
+
+/**
+ * The folder for what is found of a model image by image: of a run's model `kind` in the run, else the model's own; of
+ * one that comes with Coppice the working directory, since the package is not the user's to write to.
+ */
+export const outcomeFolder = (path: string, kind: 'evaluation' | 'verification'): string => {
+  const run = runOf(path)
+  if (run !== undefined) return join(run, kind)
+  return pretrainedModels().some((model) => model.path === path) ? '.' : dirname(path)
 }
 
 /** The images that `--data` names, else the test images of the run. */

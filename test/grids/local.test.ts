@@ -97,6 +97,25 @@ describe('a grid on this machine', () => {
     expect({ ...json<object>(run, 'result.json'), seconds: 0 }).toEqual({ ...result, seconds: 0 })
   })
 
+  it('stops all that is running at Ctrl-C', async () => {
+    const { file, folder } = gridFile({
+      recipe: { ...RECIPE, pretrain: { ...RECIPE.pretrain, epochs: 100_000 } },
+      matrix: { seed: [1, 2] },
+    })
+    const { child, ended } = startCoppice('grid', file, '-o', folder, '--jobs', '2')
+    const log = (seed: number) => join(folder, 'logs', `seed=${seed}.log`)
+    const trains = (seed: number) => existsSync(log(seed)) && /epoch 2:/.test(readFileSync(log(seed), 'utf8'))
+    await until(() => trains(1) && trains(2))
+    child.kill('SIGINT')
+    expect(await ended).toMatchObject({ code: 130 })
+    for (const seed of [1, 2]) {
+      const run = join(folder, 'runs', `seed=${seed}`)
+      expect(existsSync(join(run, 'checkpoints', 'latest.safetensors'))).toBe(true)
+      expect(existsSync(join(run, 'lock'))).toBe(false)
+    }
+    expect((await status(folder)).counts).toMatchObject({ stopped: 2 })
+  })
+
   it('leaves nothing running when it is killed, and can be cancelled from elsewhere', async () => {
     const { file, folder } = gridFile({
       recipe: { ...RECIPE, pretrain: { ...RECIPE.pretrain, epochs: 100_000 } },

@@ -17,7 +17,7 @@ export const topics: Readonly<Record<string, Topic>> = {
   },
   networks: {
     about:
-      'A network by name, or Network.create(spec) for any spec; loadNetwork(FILE) and net.save(FILE). At the prompt it ' +
+      'A network by name, or Network.create(spec) for any spec; loadNetwork(FILE) and net.save(FILE); a trained one is pretrained(NAME), of pretrainedNames(). At the prompt it ' +
       'prints its layers. Options: device, seed, scale (of all hidden widths), classes.',
     examples: ['const net = await allCnn({ scale: 0.1, seed: 1 })', 'net', "await net.weights('conv1')"],
   },
